@@ -1,0 +1,263 @@
+import Type, { type Static } from 'typebox'
+
+// Every frame of the protocol, stated once. Types, validation and the check of PROTOCOL.md come from here.
+// Unknown fields are ignored, so that either side may be the newer one.
+
+const ChannelSchema = Type.String({ minLength: 1, maxLength: 255 })
+const QoSSchema = Type.Union([Type.Literal(0), Type.Literal(1), Type.Literal(2)])
+const OffsetSchema = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
+const EpochSchema = Type.String({ minLength: 1, maxLength: 64 })
+const RequestIdSchema = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
+const NameSchema = Type.String({ pattern: '^[A-Za-z0-9_.~@-]{1,128}$' })
+const SecretSchema = Type.String({ pattern: '^[A-Za-z0-9_-]{16,64}$' })
+
+export const PositionSchema = Type.Object({ epoch: EpochSchema, offset: OffsetSchema })
+
+const ChannelPositionSchema = Type.Object({ channel: ChannelSchema, epoch: EpochSchema, offset: OffsetSchema })
+/** A position and the channel it is in. */
+export type ChannelPosition = Static<typeof ChannelPositionSchema>
+
+const SubscriptionRequest = {
+  channel: ChannelSchema,
+  qos: QoSSchema,
+  position: Type.Optional(PositionSchema),
+  rewind: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000 }))
+}
+const SubscriptionRequestSchema = Type.Object(SubscriptionRequest)
+/** What a client asks for when it subscribes. */
+export type SubscriptionRequest = Static<typeof SubscriptionRequestSchema>
+
+// ---- client to server ---------------------------------------------------------------------------------------------
+
+export const HelloSchema = Type.Object({
+  type: Type.Literal('hello'),
+  session: SecretSchema,
+  clientId: Type.Optional(NameSchema),
+  token: Type.Optional(Type.String({ maxLength: 8192 })),
+  subscriptions: Type.Optional(Type.Array(SubscriptionRequestSchema, { maxItems: 10_000 }))
+})
+
+export const SubscribeSchema = Type.Object({ type: Type.Literal('subscribe'), id: RequestIdSchema, ...SubscriptionRequest })
+
+export const UnsubscribeSchema = Type.Object({ type: Type.Literal('unsubscribe'), id: RequestIdSchema, channel: ChannelSchema })
+
+export const PublishSchema = Type.Object({
+  type: Type.Literal('publish'),
+  channel: ChannelSchema,
+  qos: QoSSchema,
+  /** For QoS 1 and 2. */
+  sequence: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
+  /** Starts or restarts this publisher's run in the channel. */
+  publisher: Type.Optional(SecretSchema),
+  id: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
+  ttl: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
+  data: Type.Unknown()
+})
+
+export const AckSchema = Type.Object({
+  type: Type.Literal('ack'),
+  positions: Type.Array(ChannelPositionSchema, { maxItems: 10_000 })
+})
+
+export const DropSchema = Type.Object({
+  type: Type.Literal('drop'),
+  channel: ChannelSchema,
+  epoch: EpochSchema,
+  offset: OffsetSchema
+})
+
+export const HistorySchema = Type.Object({
+  type: Type.Literal('history'),
+  id: RequestIdSchema,
+  channel: ChannelSchema,
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
+  before: Type.Optional(PositionSchema),
+  after: Type.Optional(PositionSchema),
+  reverse: Type.Optional(Type.Boolean())
+})
+
+export const PingSchema = Type.Object({ type: Type.Literal('ping') })
+export const PongSchema = Type.Object({ type: Type.Literal('pong') })
+
+/** The frames a client sends, by type. */
+export const clientFrames = {
+  hello: HelloSchema,
+  subscribe: SubscribeSchema,
+  unsubscribe: UnsubscribeSchema,
+  publish: PublishSchema,
+  ack: AckSchema,
+  drop: DropSchema,
+  history: HistorySchema,
+  ping: PingSchema,
+  pong: PongSchema
+}
+
+export type HelloFrame = Static<typeof HelloSchema>
+export type SubscribeFrame = Static<typeof SubscribeSchema>
+export type UnsubscribeFrame = Static<typeof UnsubscribeSchema>
+export type PublishFrame = Static<typeof PublishSchema>
+export type AckFrame = Static<typeof AckSchema>
+export type DropFrame = Static<typeof DropSchema>
+export type HistoryFrame = Static<typeof HistorySchema>
+export type PingFrame = Static<typeof PingSchema>
+export type PongFrame = Static<typeof PongSchema>
+export type ClientFrame = HelloFrame | SubscribeFrame | UnsubscribeFrame | PublishFrame | AckFrame | DropFrame | HistoryFrame | PingFrame | PongFrame
+
+// ---- server to client ---------------------------------------------------------------------------------------------
+
+const CodeSchema = Type.String({ pattern: '^PUSH_[A-Z_]+$' })
+
+const NullableOffsetSchema = Type.Union([OffsetSchema, Type.Null()])
+const LostSchema = Type.Object({
+  reason: Type.Union([Type.Literal('retention'), Type.Literal('epoch'), Type.Literal('unverified')]),
+  from: NullableOffsetSchema,
+  to: NullableOffsetSchema,
+  count: NullableOffsetSchema
+})
+
+const VerdictFields = {
+  channel: ChannelSchema,
+  qos: QoSSchema,
+  verdict: Type.Union([Type.Literal('started'), Type.Literal('resumed'), Type.Literal('lost')]),
+  /** Where the subscription stands; the next record follows it. */
+  position: PositionSchema,
+  /** With `lost`. */
+  gap: Type.Optional(LostSchema)
+}
+const VerdictSchema = Type.Object(VerdictFields)
+const RefusedSubscriptionSchema = Type.Object({ channel: ChannelSchema, code: CodeSchema })
+/** How a subscription goes on after connecting. */
+export type SubscriptionVerdict = Static<typeof VerdictSchema>
+/** A subscription of the hello that was refused. */
+export type RefusedSubscription = Static<typeof RefusedSubscriptionSchema>
+
+export const WelcomeSchema = Type.Object({
+  type: Type.Literal('welcome'),
+  clientId: NameSchema,
+  /** Whether the session was still known: a resend of its publishers is recognised. */
+  resumed: Type.Boolean(),
+  /** Milliseconds the session outlives the connection. */
+  sessionTtl: Type.Integer({ minimum: 0 }),
+  /** The server sends a frame at least this often, in milliseconds; silence of `interval + timeout` is suspect. */
+  heartbeat: Type.Object({ interval: Type.Integer({ minimum: 1 }), timeout: Type.Integer({ minimum: 1 }) }),
+  /** If this server vanishes, come back at a random moment within this many milliseconds. */
+  spread: Type.Integer({ minimum: 0 }),
+  limits: Type.Object({ frameBytes: Type.Integer({ minimum: 1 }), publishesInFlight: Type.Integer({ minimum: 1 }) }),
+  subscriptions: Type.Array(Type.Union([VerdictSchema, RefusedSubscriptionSchema]))
+})
+
+export const SubscribedSchema = Type.Object({ type: Type.Literal('subscribed'), id: RequestIdSchema, ...VerdictFields })
+
+export const UnsubscribedSchema = Type.Object({ type: Type.Literal('unsubscribed'), id: RequestIdSchema, channel: ChannelSchema })
+
+export const MessageBodySchema = Type.Object({
+  id: Type.String(),
+  qos: QoSSchema,
+  timestamp: Type.Integer(),
+  publisher: Type.Optional(Type.Object({ clientId: Type.String(), userId: Type.Optional(Type.String()) })),
+  data: Type.Unknown()
+})
+/** A message as it is encoded: once, where it was published. Its place is not in it. */
+export type MessageBody = Static<typeof MessageBodySchema>
+
+export const MessagesSchema = Type.Object({
+  type: Type.Literal('messages'),
+  channel: ChannelSchema,
+  /** With `from`: absent on messages that have no place in the log. */
+  epoch: Type.Optional(EpochSchema),
+  from: Type.Optional(OffsetSchema),
+  messages: Type.Array(MessageBodySchema, { minItems: 1 })
+})
+
+export const SkipSchema = Type.Object({
+  type: Type.Literal('skip'),
+  channel: ChannelSchema,
+  epoch: EpochSchema,
+  from: OffsetSchema,
+  to: OffsetSchema
+})
+
+export const GapSchema = Type.Object({
+  type: Type.Literal('gap'),
+  channel: ChannelSchema,
+  ...LostSchema.properties,
+  position: PositionSchema
+})
+
+export const PublishedSchema = Type.Object({
+  type: Type.Literal('published'),
+  channel: ChannelSchema,
+  /** The first sequence acknowledged; `count` of them, at as many consecutive offsets. */
+  sequence: Type.Integer({ minimum: 1 }),
+  count: Type.Integer({ minimum: 1 }),
+  epoch: Type.Optional(EpochSchema),
+  offset: Type.Optional(OffsetSchema),
+  duplicate: Type.Optional(Type.Boolean())
+})
+
+export const RefusedSchema = Type.Object({
+  type: Type.Literal('refused'),
+  channel: ChannelSchema,
+  sequence: Type.Integer({ minimum: 1 }),
+  code: CodeSchema
+})
+
+export const ConfirmedSchema = Type.Object({ type: Type.Literal('confirmed'), positions: Type.Array(ChannelPositionSchema) })
+
+export const HistoryReplySchema = Type.Object({
+  type: Type.Literal('history'),
+  id: RequestIdSchema,
+  channel: ChannelSchema,
+  epoch: EpochSchema,
+  head: OffsetSchema,
+  messages: Type.Array(Type.Object({ offset: OffsetSchema, ...MessageBodySchema.properties })),
+  next: Type.Union([PositionSchema, Type.Null()])
+})
+
+export const ErrorSchema = Type.Object({
+  type: Type.Literal('error'),
+  id: Type.Optional(RequestIdSchema),
+  channel: Type.Optional(ChannelSchema),
+  code: CodeSchema,
+  text: Type.String()
+})
+
+export const GoodbyeSchema = Type.Object({
+  type: Type.Literal('goodbye'),
+  code: CodeSchema,
+  /** Come back at a random moment in this range of milliseconds from now. Absent: by the code's own rule. */
+  after: Type.Optional(Type.Tuple([Type.Integer({ minimum: 0 }), Type.Integer({ minimum: 0 })]))
+})
+
+/** The frames a server sends, by type. */
+export const serverFrames = {
+  welcome: WelcomeSchema,
+  subscribed: SubscribedSchema,
+  unsubscribed: UnsubscribedSchema,
+  messages: MessagesSchema,
+  skip: SkipSchema,
+  gap: GapSchema,
+  published: PublishedSchema,
+  refused: RefusedSchema,
+  confirmed: ConfirmedSchema,
+  history: HistoryReplySchema,
+  error: ErrorSchema,
+  ping: PingSchema,
+  pong: PongSchema,
+  goodbye: GoodbyeSchema
+}
+
+export type WelcomeFrame = Static<typeof WelcomeSchema>
+export type SubscribedFrame = Static<typeof SubscribedSchema>
+export type UnsubscribedFrame = Static<typeof UnsubscribedSchema>
+export type MessagesFrame = Static<typeof MessagesSchema>
+export type SkipFrame = Static<typeof SkipSchema>
+export type GapFrame = Static<typeof GapSchema>
+export type PublishedFrame = Static<typeof PublishedSchema>
+export type RefusedFrame = Static<typeof RefusedSchema>
+export type ConfirmedFrame = Static<typeof ConfirmedSchema>
+export type HistoryReplyFrame = Static<typeof HistoryReplySchema>
+export type ErrorFrame = Static<typeof ErrorSchema>
+export type GoodbyeFrame = Static<typeof GoodbyeSchema>
+export type ServerFrame = WelcomeFrame | SubscribedFrame | UnsubscribedFrame | MessagesFrame | SkipFrame | GapFrame | PublishedFrame |
+  RefusedFrame | ConfirmedFrame | HistoryReplyFrame | ErrorFrame | PingFrame | PongFrame | GoodbyeFrame
