@@ -33,6 +33,8 @@ export interface StorageSupports {
   readonly durable: boolean
   /** Several nodes may use the same data at once. */
   readonly shared: boolean
+  /** No operation ever ends with `PUSH_STORAGE_UNKNOWN`. */
+  readonly certain: boolean
 }
 
 export interface StorageContext {

@@ -2,20 +2,21 @@
 export type Acknowledged = 'advanced' | 'stale' | 'beyond'
 
 /**
- * Bounds how many records of one subscription are sent and not yet acknowledged.
- * Offsets are of one epoch; {@link InflightWindow.reset} starts over in another.
+ * Bounds how many records of one subscription are sent and not yet acknowledged. Offsets are of one epoch;
+ * {@link InflightWindow.reset} starts over in another.
  */
 export class InflightWindow {
   readonly size: number
-  /** The highest acknowledged offset. */
+  /** The highest acknowledged offset; -1 while none is known. */
   acknowledged: number
-  /** The highest offset that may be sent now. */
+  /** The highest offset that may be sent now. Never goes back within an epoch. */
   limit: number
 
-  constructor (size: number, offset: number) {
+  /** Sending starts after `position`. `acknowledged` may lie before it: the client had more than it has acknowledged. */
+  constructor (size: number, position: number, acknowledged: number) {
     this.size = size
-    this.acknowledged = offset
-    this.limit = offset + size
+    this.acknowledged = acknowledged
+    this.limit = position + size
   }
 
   /** How many records may still be sent after `sent`. */
@@ -30,12 +31,19 @@ export class InflightWindow {
   acknowledge (offset: number, head: number): Acknowledged {
     if (offset > head) return 'beyond'
     if (offset <= this.acknowledged) return 'stale'
-    this.reset(offset)
+    this.acknowledged = offset
+    this.limit = Math.max(this.limit, offset + this.size)
     return 'advanced'
   }
 
-  reset (offset: number): void {
-    this.acknowledged = offset
-    this.limit = offset + this.size
+  /** Offsets up to `position` will not be sent: they must not keep the window shut. */
+  skip (position: number): void {
+    this.limit = Math.max(this.limit, position + this.size)
+  }
+
+  /** Starts over in another epoch. */
+  reset (position: number, acknowledged: number): void {
+    this.acknowledged = acknowledged
+    this.limit = position + this.size
   }
 }

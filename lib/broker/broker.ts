@@ -1,0 +1,110 @@
+import type { Authorize, ChannelOptions } from '../../types/options.js'
+import type { HistoryOptions, HistoryPage, PublishOptions, PublishResult, PushStats } from '../../types/push.js'
+import type { StorageAdapter } from '../../types/storage.js'
+import type { Clock } from '../core/clock.js'
+import type { PushError } from '../core/errors.js'
+import { Channels } from './channels.js'
+import { Counters } from './counters.js'
+import { CursorWriter } from './cursor-writer.js'
+import { readHistory } from './history.js'
+import { Hub } from './hub.js'
+import { Permissions } from './permissions.js'
+import { Publishing } from './publishing.js'
+import { ServerPublish } from './server-publish.js'
+import type { Settings } from './settings.js'
+import { subscribe, type Started, type SubscribeRequest, type SubscribingContext } from './subscribing.js'
+
+export interface BrokerContext {
+  readonly storage: StorageAdapter
+  readonly settings: Settings
+  readonly clock: Clock
+  /** Runs a callback at the end of this tick (`setImmediate`). */
+  readonly defer: (callback: () => void) => void
+  readonly authorize?: Authorize | undefined
+  /** A trouble that nobody waits for. */
+  readonly onError: (error: unknown) => void
+  /** A publish that failed, and perhaps nobody handles. */
+  readonly onPublishFailed: (error: PushError, channel: string) => void
+}
+
+/** The use cases of one node, on whatever storage: it knows no WebSocket and no Fastify. */
+export class Broker {
+  readonly settings: Settings
+  readonly clock: Clock
+  readonly storage: StorageAdapter
+  readonly channels: Channels
+  readonly counters = new Counters()
+  readonly permissions: Permissions
+  readonly publishing: Publishing
+  readonly cursors: CursorWriter
+  readonly #hub: Hub
+  readonly #publish: ServerPublish
+  readonly #subscribing: SubscribingContext
+  readonly #onError: (error: unknown) => void
+
+  constructor (context: BrokerContext) {
+    const { storage, settings, clock, defer, onError } = context
+    const { log, feed } = storage
+    const { counters } = this
+    this.settings = settings
+    this.clock = clock
+    this.storage = storage
+    this.#onError = onError
+    this.channels = new Channels(settings.session.ttl)
+    this.permissions = new Permissions(context.authorize, clock, settings.limits.hookTimeout, onError)
+    this.publishing = new Publishing({ log, feed, clock, counters, idWindow: settings.idWindow, rememberAll: !storage.supports.certain })
+    this.cursors = new CursorWriter(storage.cursors, clock, defer, onError)
+    this.#hub = new Hub({ feed, log, clock, counters, defer, onError })
+    this.#publish = new ServerPublish({
+      channels: this.channels,
+      hub: this.#hub,
+      publishing: this.publishing,
+      clock,
+      accepted: { messages: settings.limits.acceptedMessages, bytes: settings.limits.acceptedBytes },
+      onFailure: (error, channel) => {
+        counters.failed++
+        context.onPublishFailed(error, channel)
+      }
+    })
+    const subscription = { log, clock, counters, window: settings.limits.window, onError }
+    this.#subscribing = { hub: this.#hub, log, cursors: storage.cursors, subscription }
+  }
+
+  /** Opens the storage. Rejects with its error. */
+  open (): Promise<void> {
+    return this.storage.open({ onError: this.#onError })
+  }
+
+  /** Writes what is left of cursors and closes the storage. */
+  async close (): Promise<void> {
+    await this.cursors.close()
+    await this.storage.close()
+  }
+
+  /** See `Push.channel`. */
+  declare (pattern: string, options?: ChannelOptions): void {
+    this.channels.declare(pattern, options)
+  }
+
+  /** See `Push.publish`. */
+  publish (channel: string, data: unknown, options?: PublishOptions): Promise<PublishResult> {
+    return this.#publish.publish(channel, data, options)
+  }
+
+  /** See `Push.history`. The server may read every channel, also one whose clients may not. */
+  async history (channel: string, options: HistoryOptions = {}): Promise<HistoryPage> {
+    this.channels.find(channel)
+    return readHistory(this.storage.log, channel, options, { messages: this.settings.limits.historyPage })
+  }
+
+  /** Begins a subscription. The caller has asked for permission. */
+  subscribe (request: SubscribeRequest): Promise<Started> {
+    return subscribe(this.#subscribing, request)
+  }
+
+  /** What this broker knows of `Push.stats`. */
+  stats (): Omit<PushStats, 'connections' | 'subscriptions'> {
+    const { waiting, failed } = this.#publish
+    return { ...this.counters, channels: this.#hub.size, accepted: { waiting, failed } }
+  }
+}

@@ -1,0 +1,54 @@
+import type { Action, Authorize, ClientInfo } from '../../types/options.js'
+import type { Clock } from '../core/clock.js'
+import { PushError } from '../core/errors.js'
+import type { Channel } from './channels.js'
+
+/** Waits for a host's answer, but not for ever: rejects with `error` after `ms`. */
+export function within<Value> (clock: Clock, ms: number, answer: Promise<Value>, error: () => PushError): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(ms, () => reject(error()))
+    answer.then(resolve, reject).finally(cancel)
+  })
+}
+
+/** Says what a client may do. One rule for every hook: anything but a clear yes is a no. */
+export class Permissions {
+  readonly #authorize: Authorize | undefined
+  readonly #clock: Clock
+  readonly #timeout: number
+  readonly #onError: (error: unknown) => void
+
+  /** `timeout`: milliseconds a hook may take. */
+  constructor (authorize: Authorize | undefined, clock: Clock, timeout: number, onError: (error: unknown) => void) {
+    this.#authorize = authorize
+    this.#clock = clock
+    this.#timeout = timeout
+    this.#onError = onError
+  }
+
+  /**
+   * Returns at once, or a promise where a hook takes its time. Throws or rejects with `PUSH_FORBIDDEN`, with
+   * `PUSH_NO_HISTORY`, or with `PUSH_UNAVAILABLE` if a hook did not answer in time.
+   */
+  check (action: Action, channel: Channel, client: ClientInfo): void | Promise<void> {
+    const { rules } = channel
+    if (action === 'publish' && !rules.clientPublish) throw new PushError('PUSH_FORBIDDEN')
+    if (action === 'history' && !rules.history) throw new PushError('PUSH_NO_HISTORY')
+    const hooks = [this.#authorize, rules.authorize].filter((hook) => hook !== undefined)
+    if (hooks.length > 0) return this.#ask(hooks, action, channel, client)
+  }
+
+  async #ask (hooks: readonly Authorize[], action: Action, { name, params }: Channel, client: ClientInfo): Promise<void> {
+    for (const hook of hooks) {
+      let answer: unknown
+      try {
+        const asked = (async () => hook({ action, channel: name, params, client }))()
+        answer = await within(this.#clock, this.#timeout, asked, () => new PushError('PUSH_UNAVAILABLE', 'authorize did not answer in time'))
+      } catch (error) {
+        this.#onError(error)
+        throw error instanceof PushError ? error : new PushError('PUSH_FORBIDDEN')
+      }
+      if (answer !== true) throw new PushError('PUSH_FORBIDDEN')
+    }
+  }
+}

@@ -1,0 +1,108 @@
+import { createHash } from 'node:crypto'
+import type { Publisher, QoS } from '../../types/message.js'
+import type { AppendOutcome, Draft, Feed, IdKey, LogStore, PublisherKey, Recognised } from '../../types/storage.js'
+import type { Clock } from '../core/clock.js'
+import { PushError } from '../core/errors.js'
+import type { Channel } from './channels.js'
+import type { Counters } from './counters.js'
+import { encodeBody } from './encoding.js'
+
+/** A message on its way in, from whichever door. */
+export interface Publication {
+  readonly channel: Channel
+  readonly data: unknown
+  readonly qos: QoS
+  readonly id: string
+  /** Whether the id is the caller's own, so that the same id may come again. */
+  readonly named: boolean
+  readonly ttl?: number | undefined
+  readonly publisher?: Publisher | undefined
+  /** How a client's resend is recognised. */
+  readonly key?: PublisherKey | undefined
+}
+
+export interface PublishingContext {
+  readonly log: LogStore
+  readonly feed: Feed
+  readonly clock: Clock
+  readonly counters: Counters
+  /** How long an id is remembered, in milliseconds. */
+  readonly idWindow: number
+  /** Whether even an id that nobody gave must be remembered: a caller may have to try again with it. */
+  readonly rememberAll: boolean
+}
+
+/**
+ * The one way in for every message: `fastify.push.publish`, HTTP and a client's frame meet here. In this order: recognise a
+ * repeat; (the caller's own checks); {@link Publishing.draft}; {@link Publishing.append}.
+ */
+export class Publishing {
+  readonly #context: PublishingContext
+
+  constructor (context: PublishingContext) {
+    this.#context = context
+  }
+
+  /** Whether a message is a repeat, before anything else is asked of it. `null`: it is new. */
+  async recognise (publication: Publication): Promise<Recognised | null> {
+    const { key } = publication
+    const id = this.#idKey(publication)
+    if (key === undefined && id === undefined) return null
+    const found = await this.#context.log.recognise(publication.channel.name, keys(key, id))
+    if (found !== null) this.#count([found])
+    return found
+  }
+
+  /** Encodes a message. Throws `PUSH_INVALID` for data that JSON cannot say. */
+  draft (publication: Publication): Draft {
+    const { id, qos, data, publisher, ttl, key } = publication
+    let body: Buffer
+    try {
+      body = encodeBody(id, qos, this.#context.clock.timestamp(), publisher, data)
+    } catch (error) {
+      throw new PushError('PUSH_INVALID', 'the data cannot be written as JSON', { cause: error })
+    }
+    return { body, qos, ...(ttl === undefined ? {} : { ttl }), ...keys(key, this.#idKey(publication)) }
+  }
+
+  /** Appends drafts of one channel, in order, in one step. Rejects with a PushError of the storage. */
+  async append (channel: Channel, drafts: readonly Draft[]): Promise<readonly AppendOutcome[]> {
+    const outcomes = await this.#context.log.append(channel.name, drafts, channel.rules.retention)
+    this.#count(outcomes)
+    return outcomes
+  }
+
+  /** Sends a QoS 0 message on its way: stored if the channel keeps history, otherwise to whoever listens now. */
+  async volatile (channel: Channel, draft: Draft): Promise<AppendOutcome | null> {
+    if (channel.rules.history) return (await this.append(channel, [draft]))[0] ?? null
+    await this.#context.feed.broadcast(channel.name, [draft.body])
+    return null
+  }
+
+  #idKey ({ named, id, data }: Publication): IdKey | undefined {
+    if (!named && !this.#context.rememberAll) return undefined
+    return { id, fingerprint: fingerprint(data ?? null), ttl: this.#context.idWindow }
+  }
+
+  #count (outcomes: readonly AppendOutcome[]): void {
+    const { counters } = this.#context
+    for (const { status } of outcomes) {
+      if (status === 'stored') counters.stored++
+      else if (status === 'duplicate') counters.duplicates++
+      else counters.refused++
+    }
+  }
+}
+
+function keys (publisher: PublisherKey | undefined, id: IdKey | undefined): { publisher?: PublisherKey, id?: IdKey } {
+  return { ...(publisher === undefined ? {} : { publisher }), ...(id === undefined ? {} : { id }) }
+}
+
+// Bodies are compared as they came in, before hooks; 128 bits are plenty to tell two of them apart.
+function fingerprint (value: unknown): string {
+  try {
+    return createHash('sha256').update(JSON.stringify(value)).digest('base64url').slice(0, 22)
+  } catch (error) {
+    throw new PushError('PUSH_INVALID', 'the data cannot be written as JSON', { cause: error })
+  }
+}

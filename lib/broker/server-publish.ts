@@ -1,0 +1,126 @@
+import { randomUUID } from 'node:crypto'
+import type { Position } from '../../types/message.js'
+import type { PublishOptions, PublishResult } from '../../types/push.js'
+import type { Draft } from '../../types/storage.js'
+import type { Clock } from '../core/clock.js'
+import { parseDuration } from '../core/duration.js'
+import { PushError, toPushError } from '../core/errors.js'
+import type { Channels } from './channels.js'
+import type { Hub } from './hub.js'
+import type { Publication, Publishing } from './publishing.js'
+
+export interface ServerPublishContext {
+  readonly channels: Channels
+  readonly hub: Hub
+  readonly publishing: Publishing
+  readonly clock: Clock
+  /** What `wait: 'accepted'` may leave waiting. */
+  readonly accepted: { readonly messages: number, readonly bytes: number }
+  /** A failure that perhaps nobody handles. */
+  readonly onFailure: (error: PushError, channel: string) => void
+}
+
+/** `fastify.push.publish`: the server's own door, trusted, with its three ways to wait. */
+export class ServerPublish {
+  readonly #context: ServerPublishContext
+  /** What `accepted` left waiting, and how many of those failed. */
+  waiting = 0
+  failed = 0
+  #waitingBytes = 0
+
+  constructor (context: ServerPublishContext) {
+    this.#context = context
+  }
+
+  /** See `Push.publish`. Never an unhandled rejection. */
+  publish (channel: string, data: unknown, options: PublishOptions = {}): Promise<PublishResult> {
+    const id = options.id ?? randomUUID()
+    const result = this.#publish(channel, data, options, id).catch((error: unknown) => { throw withId(error, id) })
+    result.catch((error: PushError) => this.#context.onFailure(error, channel))
+    return result
+  }
+
+  async #publish (name: string, data: unknown, options: PublishOptions, id: string): Promise<PublishResult> {
+    const { wait = 'stored', timeout = '5s' } = options
+    const publication = this.#read(name, data, options, id)
+    if (wait === 'accepted') return this.#accept(publication)
+    const limit = parseTime(timeout, 'timeout')
+    const result = await this.#store(publication)
+    return wait === 'delivered' && result.position !== null ? this.#delivered(name, result, result.position, limit) : result
+  }
+
+  #read (name: string, data: unknown, { qos, ttl, wait, id: named }: PublishOptions, id: string): Publication {
+    const channel = this.#context.channels.find(name)
+    if (qos !== undefined && qos !== 0 && qos !== 1 && qos !== 2) throw new PushError('PUSH_INVALID', 'qos must be 0, 1 or 2')
+    if (wait !== undefined && wait !== 'accepted' && wait !== 'stored' && wait !== 'delivered') throw new PushError('PUSH_INVALID', "wait must be 'accepted', 'stored' or 'delivered'")
+    if (typeof id !== 'string' || id.length === 0 || id.length > 128) throw new PushError('PUSH_INVALID', 'id must be a string of 1 to 128 characters')
+    return { channel, data, qos: qos ?? channel.rules.qos, id, named: named !== undefined, ttl: ttl === undefined ? undefined : parseTime(ttl, 'ttl') }
+  }
+
+  async #store (publication: Publication): Promise<PublishResult> {
+    const { publishing } = this.#context
+    const { channel, id, qos, named } = publication
+    // A message that is new to the log needs no look beforehand: `append` recognises it too.
+    const known = named ? await publishing.recognise(publication) : null
+    const draft = known === null ? publishing.draft(publication) : null
+    const outcome = draft === null ? known : await this.#send(publication, draft)
+    if (outcome?.status === 'conflict') throw new PushError('PUSH_ID_CONFLICT')
+    if (outcome === null && qos > 0) throw new PushError('PUSH_INTERNAL', `no outcome for ${channel.name}`)
+    return { id, position: outcome?.position ?? null, duplicate: outcome?.status === 'duplicate' }
+  }
+
+  async #send ({ channel, qos }: Publication, draft: Draft) {
+    const { publishing } = this.#context
+    return qos === 0 ? publishing.volatile(channel, draft) : (await publishing.append(channel, [draft]))[0] ?? null
+  }
+
+  // Validated and encoded now, stored soon.
+  #accept (publication: Publication): PublishResult {
+    const { accepted, onFailure, publishing } = this.#context
+    const bytes = publishing.draft(publication).body.byteLength
+    if (this.waiting >= accepted.messages || this.#waitingBytes + bytes > accepted.bytes) throw new PushError('PUSH_BUSY')
+    this.waiting++
+    this.#waitingBytes += bytes
+    this.#store(publication).catch((error: unknown) => {
+      this.failed++
+      onFailure(withId(error, publication.id), publication.channel.name)
+    }).finally(() => {
+      this.waiting--
+      this.#waitingBytes -= bytes
+    })
+    return { id: publication.id, position: null, duplicate: false }
+  }
+
+  // Waits until everybody who follows the channel on this node now has acknowledged, left, or used up the time.
+  #delivered (name: string, result: PublishResult, position: Position, timeout: number): Promise<PublishResult> {
+    const waitingFor = [...this.#context.hub.find(name)?.subscriptions ?? []].filter((subscription) => subscription.qos > 0)
+    return new Promise((resolve) => {
+      const releases: (() => void)[] = []
+      const look = (expired: boolean) => {
+        const reached = waitingFor.map((subscription) => subscription.reached(position))
+        if (!expired && reached.includes('pending')) return
+        for (const release of releases) release()
+        const acknowledged = reached.filter((each) => each === 'yes').length
+        resolve({ ...result, delivered: { acknowledged, pending: reached.length - acknowledged } })
+      }
+      for (const subscription of waitingFor) releases.push(subscription.onProgress(() => look(false)))
+      releases.push(this.#context.clock.after(timeout, () => look(true)))
+      look(false)
+    })
+  }
+}
+
+function parseTime (value: number | string, what: string): number {
+  try {
+    return parseDuration(value, what)
+  } catch (error) {
+    throw new PushError('PUSH_INVALID', (error as Error).message)
+  }
+}
+
+function withId (error: unknown, id: string): PushError {
+  const known = toPushError(error, 'PUSH_INTERNAL')
+  if (known.code === 'PUSH_STORAGE_UNKNOWN') return new PushError('PUSH_UNKNOWN', undefined, { cause: known, id })
+  known.id ??= id
+  return known
+}

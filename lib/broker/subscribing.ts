@@ -1,0 +1,85 @@
+import type { Position, QoS } from '../../types/message.js'
+import type { CursorStore, LogState, LogStore } from '../../types/storage.js'
+import { later, resume, type Resumption } from '../core/position.js'
+import type { SubscriptionVerdict } from '../protocol/frames.js'
+import type { Hub } from './hub.js'
+import { Subscription, type Outlet, type Start, type SubscriptionContext } from './subscription.js'
+
+/** Who subscribes to what, and where it wants to start. */
+export interface SubscribeRequest {
+  readonly channel: string
+  readonly session: string
+  readonly qos: QoS
+  /** The last position the client had. */
+  readonly position?: Position | undefined
+  /** How many records back to start, where no position is known. */
+  readonly rewind?: number | undefined
+  readonly outlet: Outlet
+}
+
+/** A subscription that has begun: it sends nothing before its first `settle`. */
+export interface Started {
+  readonly subscription: Subscription
+  readonly verdict: SubscriptionVerdict
+  /** Ends the subscription on this node. The stored cursor stays. */
+  readonly release: () => void
+}
+
+export interface SubscribingContext {
+  readonly hub: Hub
+  readonly log: LogStore
+  readonly cursors: CursorStore
+  readonly subscription: SubscriptionContext
+}
+
+/**
+ * Subscribes: joins the feed, then finds the cursor, then reads the head; in this order nothing that is appended meanwhile can be missed.
+ * Rejects with the storage's error, and has then left the feed again.
+ */
+export async function subscribe (context: SubscribingContext, request: SubscribeRequest): Promise<Started> {
+  const { channel, session, qos, outlet } = request
+  const { topic, release: leave } = await context.hub.join(channel)
+  try {
+    const stored = qos === 0 ? null : await context.cursors.load(channel, session)
+    const state = await context.log.read(channel, { from: 1, limit: 0, bytes: 0 })
+    const { start, verdict, gap } = place(request, stored, state)
+    const subscription = new Subscription(context.subscription, channel, qos, outlet, start)
+    topic.subscriptions.add(subscription)
+    if (gap !== undefined) context.subscription.counters.gaps++
+    const release = () => {
+      if (!topic.subscriptions.delete(subscription)) return
+      subscription.close()
+      leave()
+    }
+    return { subscription, release, verdict: { channel, qos, verdict, position: start.position, ...(gap === undefined ? {} : { gap }) } }
+  } catch (error) {
+    leave()
+    throw error
+  }
+}
+
+interface Placed {
+  readonly start: Start
+  readonly verdict: SubscriptionVerdict['verdict']
+  readonly gap?: NonNullable<Resumption['gap']>
+}
+
+/** Where a subscription starts. Pure. The greater of the client's and the stored position counts; a gap that the client has not heard of is told. */
+export function place (request: Pick<SubscribeRequest, 'qos' | 'position' | 'rewind'>, stored: Position | null, state: LogState): Placed {
+  const { epoch, head } = state
+  const known = request.position ?? stored
+  if (request.qos === 0 && known !== null) {
+    // Whatever was missed at QoS 0 stays missed.
+    return { start: { position: { epoch, offset: head }, head, acknowledged: null, rewound: false }, verdict: 'resumed' }
+  }
+  if (known === null) {
+    const rewind = request.rewind ?? 0
+    const position = { epoch, offset: Math.max(head - rewind, Math.min(state.first - 1, head)) }
+    return { start: { position, head, acknowledged: position, rewound: rewind > 0 }, verdict: 'started' }
+  }
+  const resumed = resume(known, state)
+  const furthest = stored === null ? resumed : resume(later(resumed.position, resume(stored, state).position), state)
+  const gap = resumed.gap ?? furthest.gap
+  const start = { position: furthest.position, head, acknowledged: stored, rewound: false }
+  return gap === undefined ? { start, verdict: 'resumed' } : { start, verdict: 'lost', gap }
+}

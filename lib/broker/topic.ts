@@ -1,0 +1,109 @@
+import type { FeedBatch, FeedListener, FeedRecord } from '../../types/storage.js'
+import type { Counters } from './counters.js'
+import { messagesFrame, volatileFrame } from './encoding.js'
+import type { Subscription } from './subscription.js'
+
+/** Most records and bytes in one shared frame: a batch larger than a window could not be sent to anybody. */
+const BATCH_RECORDS = 64
+const BATCH_BYTES = 64 * 1024
+
+/** Records of one tick, contiguous, as one frame for all who stand before them. */
+export interface Batch {
+  readonly epoch: string
+  readonly from: number
+  readonly to: number
+}
+
+/**
+ * One channel on this node: who follows it, and what arrived for them in this tick.
+ * All records of a tick are one shared buffer and one write per connection (DESIGN 9).
+ */
+export class Topic implements FeedListener {
+  readonly channel: string
+  readonly subscriptions = new Set<Subscription>()
+  readonly #counters: Counters
+  readonly #schedule: (topic: Topic) => void
+  readonly #interrupted: (topic: Topic) => void
+  #runs: { epoch: string, from: number, records: FeedRecord[], bytes: number }[] = []
+  #volatile: Uint8Array[] = []
+  #scheduled = false
+
+  /** `schedule` asks for a `flush` at the end of this tick; `interrupted` for the head of the log. */
+  constructor (channel: string, counters: Counters, schedule: (topic: Topic) => void, interrupted: (topic: Topic) => void) {
+    this.channel = channel
+    this.#counters = counters
+    this.#schedule = schedule
+    this.#interrupted = interrupted
+  }
+
+  records ({ epoch, from, records }: FeedBatch): void {
+    for (let i = 0; i < records.length; i++) {
+      const record = records[i] as FeedRecord
+      let run = this.#runs.at(-1)
+      if (run === undefined || run.epoch !== epoch || run.from + run.records.length !== from + i ||
+          run.records.length === BATCH_RECORDS || run.bytes + record.body.byteLength > BATCH_BYTES) {
+        this.#runs.push(run = { epoch, from: from + i, records: [], bytes: 0 })
+      }
+      run.records.push(record)
+      run.bytes += record.body.byteLength
+    }
+    this.#wake()
+  }
+
+  volatile (bodies: readonly Uint8Array[]): void {
+    this.#volatile.push(...bodies)
+    this.#wake()
+  }
+
+  interrupted (): void {
+    this.#interrupted(this)
+  }
+
+  #wake (): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    this.#schedule(this)
+  }
+
+  /** Writes what arrived. */
+  flush (): void {
+    this.#scheduled = false
+    const runs = this.#runs
+    const volatile = this.#volatile
+    this.#runs = []
+    this.#volatile = []
+    for (const run of runs) {
+      const frame = messagesFrame(this.channel, run.epoch, run.from, run.records.map((record) => record.body))
+      this.#deliver({ epoch: run.epoch, from: run.from, to: run.from + run.records.length - 1 }, frame)
+    }
+    if (volatile.length > 0) this.#deliverVolatile(volatile)
+  }
+
+  // The hot path. `ready` is the one number kept up to date elsewhere: the offset that this subscription takes
+  // from a shared buffer, or -1 while anything at all stands against it.
+  #deliver (batch: Batch, frame: Buffer): void {
+    const { epoch, from, to } = batch
+    const count = to - from + 1
+    for (const subscription of this.subscriptions) {
+      if (subscription.ready === from && to <= subscription.limit && subscription.epoch === epoch) {
+        this.#counters.delivered += count
+        subscription.advance(to)
+        subscription.outlet.write(frame)
+      } else {
+        subscription.hear(batch, frame)
+      }
+    }
+  }
+
+  #deliverVolatile (bodies: readonly Uint8Array[]): void {
+    const frame = volatileFrame(this.channel, bodies)
+    for (const { outlet } of this.subscriptions) {
+      if (outlet.writable) {
+        this.#counters.delivered += bodies.length
+        outlet.write(frame)
+      } else {
+        this.#counters.dropped += bodies.length
+      }
+    }
+  }
+}

@@ -1,0 +1,11 @@
+import type { AckFrame } from '../../protocol/frames.js'
+import type { Connection } from '../connection.js'
+
+/** Moves cursors. What makes no sense is ignored and counted. [P-4.6] [P-4.7] */
+export function acknowledge (connection: Connection, { positions }: AckFrame): void {
+  for (const position of positions) {
+    const started = connection.subscriptions.get(position.channel)
+    if (started === undefined) connection.service.broker.counters.ignoredAcks++
+    else started.subscription.acknowledge({ epoch: position.epoch, offset: position.offset })
+  }
+}

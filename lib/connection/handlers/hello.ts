@@ -1,0 +1,44 @@
+import type { Identity } from '../../../types/options.js'
+import type { Started } from '../../broker/subscribing.js'
+import { toPushError } from '../../core/errors.js'
+import type { HelloFrame, RefusedSubscription, SubscriptionRequest } from '../../protocol/frames.js'
+import type { Connection } from '../connection.js'
+import { Session } from '../session.js'
+import { begin } from './subscribe.js'
+
+/** Answers the hello: who is it, which session, where does each subscription go on. [P-2.5] */
+export async function greet (connection: Connection, hello: HelloFrame, authenticated: Promise<Identity | null>): Promise<void> {
+  const { service } = connection
+  const { heartbeat, limits } = service.broker.settings
+  const session = new Session(service.broker, hello, await authenticated)
+  if (connection.ended) return
+  connection.session = session
+  service.enter(connection, session.key)
+  const [resumed, subscriptions] = await Promise.all([session.find(), beginAll(connection, hello.subscriptions ?? [])])
+  if (connection.ended) return
+  connection.send({
+    type: 'welcome',
+    clientId: session.client.clientId,
+    resumed,
+    sessionTtl: session.ttl,
+    heartbeat,
+    spread: service.spread,
+    limits: { frameBytes: limits.frameBytes, publishesInFlight: limits.publishesInFlight },
+    subscriptions: subscriptions.map((each) => 'code' in each ? each : each.verdict)
+  })
+  for (const started of connection.subscriptions.values()) started.subscription.settle()
+}
+
+// A refused subscription refuses itself alone; a storage that does not answer refuses the connection.
+function beginAll (connection: Connection, requests: readonly SubscriptionRequest[]): Promise<(Started | RefusedSubscription)[]> {
+  const unique = [...new Map(requests.map((request) => [request.channel, request])).values()]
+  return Promise.all(unique.map(async (request) => {
+    try {
+      return await begin(connection, request)
+    } catch (error) {
+      const { code } = toPushError(error, 'PUSH_INTERNAL')
+      if (code.startsWith('PUSH_STORAGE')) throw error
+      return { channel: request.channel, code }
+    }
+  }))
+}

@@ -1,0 +1,25 @@
+import type { HistoryFrame } from '../../protocol/frames.js'
+import type { Connection } from '../connection.js'
+import { sessionOf } from '../session.js'
+
+/** Reads a page of the log. [P-6.1] */
+export async function history (connection: Connection, { id, channel: name, limit, before, after, reverse }: HistoryFrame): Promise<void> {
+  const { broker } = connection.service
+  const channel = broker.channels.find(name)
+  await broker.permissions.check('history', channel, sessionOf(connection).client)
+  const page = await broker.history(name, {
+    ...(limit === undefined ? {} : { limit }),
+    ...(before === undefined ? {} : { before }),
+    ...(after === undefined ? {} : { after }),
+    ...(reverse === undefined ? {} : { reverse })
+  })
+  connection.send({
+    type: 'history',
+    id,
+    channel: name,
+    epoch: page.head.epoch,
+    head: page.head.offset,
+    next: page.next,
+    messages: page.messages.map(({ channel, position, ...message }) => ({ offset: position?.offset ?? 0, ...message }))
+  })
+}

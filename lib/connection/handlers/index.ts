@@ -1,0 +1,33 @@
+import { toPushError } from '../../core/errors.js'
+import type { ClientFrame } from '../../protocol/frames.js'
+import type { Connection } from '../connection.js'
+import { acknowledge } from './ack.js'
+import { drop } from './drop.js'
+import { history } from './history.js'
+import { publish } from './publish.js'
+import { subscribe } from './subscribe.js'
+import { unsubscribe } from './unsubscribe.js'
+
+/** Gives a frame of a connection that owns its session to its handler. Never throws. */
+export function handle (connection: Connection, frame: ClientFrame): void {
+  switch (frame.type) {
+    case 'ack': return acknowledge(connection, frame)
+    case 'publish': return publish(connection, frame)
+    case 'ping': return connection.send({ type: 'pong' })
+    case 'pong': return
+    case 'subscribe': return answer(connection, frame, subscribe(connection, frame))
+    case 'unsubscribe': return answer(connection, frame, unsubscribe(connection, frame))
+    case 'history': return answer(connection, frame, history(connection, frame))
+    case 'drop': return drop(connection, frame)
+    case 'hello': return connection.end('PUSH_BAD_FRAME') // a second one
+  }
+}
+
+// A refused request is answered by an error frame with its id. [P-3.4]
+function answer (connection: Connection, { id, channel }: { id: number, channel: string }, work: Promise<void>): void {
+  work.catch((error: unknown) => {
+    const { code, message, cause } = toPushError(error, 'PUSH_INTERNAL')
+    if (code === 'PUSH_INTERNAL') connection.log.warn({ err: cause ?? error }, 'push: request failed')
+    connection.send({ type: 'error', id, channel, code, text: message })
+  })
+}

@@ -1,0 +1,45 @@
+import { randomUUID } from 'node:crypto'
+import { PushError } from '../../core/errors.js'
+import type { PublishFrame } from '../../protocol/frames.js'
+import type { Connection } from '../connection.js'
+import { PublishRun } from '../publish-run.js'
+import { sessionOf } from '../session.js'
+
+/** [P-5.1] [P-5.2] */
+export function publish (connection: Connection, frame: PublishFrame): void {
+  if (++connection.publishing > connection.service.broker.settings.limits.publishesInFlight) return connection.end('PUSH_TOO_MANY')
+  if (frame.qos > 0) return runOf(connection, frame.channel).push(frame)
+  publishVolatile(connection, frame).catch((error: unknown) => {
+    // At QoS 0 nobody waits for an answer.
+    connection.service.broker.counters.refused++
+    if (!(error instanceof PushError)) connection.log.warn({ err: error }, 'push: publish failed')
+  }).finally(() => { connection.publishing-- })
+}
+
+// The runs are bounded: an idle one is forgotten, and its publisher asked to restart it when it comes back.
+function runOf (connection: Connection, channel: string): PublishRun {
+  const { runs } = connection
+  let run = runs.get(channel)
+  if (run !== undefined) return run
+  if (runs.size >= connection.service.broker.settings.limits.subscriptions) {
+    for (const [name, each] of runs) {
+      if (!each.idle) continue
+      runs.delete(name)
+      break
+    }
+  }
+  runs.set(channel, run = new PublishRun(connection, channel))
+  return run
+}
+
+async function publishVolatile (connection: Connection, { channel: name, qos, id, ttl, data }: PublishFrame): Promise<void> {
+  const { channels, permissions, publishing } = connection.service.broker
+  const { client } = sessionOf(connection)
+  const channel = channels.find(name)
+  const { clientId, userId } = client
+  const publisher = userId === undefined ? { clientId } : { clientId, userId }
+  const publication = { channel, data, qos, id: id ?? randomUUID(), named: id !== undefined, ttl, publisher }
+  if (id !== undefined && await publishing.recognise(publication) !== null) return
+  await permissions.check('publish', channel, client)
+  await publishing.volatile(channel, publishing.draft(publication))
+}

@@ -1,0 +1,36 @@
+import type { Started } from '../../broker/subscribing.js'
+import { PushError } from '../../core/errors.js'
+import type { SubscribeFrame, SubscriptionRequest } from '../../protocol/frames.js'
+import type { Connection } from '../connection.js'
+import { sessionOf } from '../session.js'
+
+/** [P-3.1] */
+export async function subscribe (connection: Connection, frame: SubscribeFrame): Promise<void> {
+  const started = await begin(connection, frame)
+  sessionOf(connection).follow(connection, started)
+  connection.send({ type: 'subscribed', id: frame.id, ...started.verdict })
+  started.subscription.settle()
+}
+
+/**
+ * Begins a subscription for a connection, in place of one it may have had. Rejects with a code if it may not, or if the
+ * connection has ended meanwhile.
+ */
+export async function begin (connection: Connection, { channel: name, qos, position, rewind }: SubscriptionRequest): Promise<Started> {
+  const { broker } = connection.service
+  const session = sessionOf(connection)
+  const channel = broker.channels.find(name)
+  const limit = broker.settings.limits.subscriptions
+  if (!connection.subscriptions.has(name) && connection.subscriptions.size >= limit) {
+    throw new PushError('PUSH_TOO_MANY', `more than ${limit} subscriptions`)
+  }
+  await broker.permissions.check('subscribe', channel, session.client)
+  const started = await broker.subscribe({ channel: name, session: session.key, qos, position, rewind, outlet: connection })
+  if (connection.ended) {
+    started.release()
+    throw new PushError('PUSH_CLOSED')
+  }
+  connection.subscriptions.get(name)?.release()
+  connection.subscriptions.set(name, started)
+  return started
+}

@@ -1,0 +1,169 @@
+import type { AppendOutcome, Draft } from '../../types/storage.js'
+import type { Channel } from '../broker/channels.js'
+import type { Publication } from '../broker/publishing.js'
+import { PushError, toPushError } from '../core/errors.js'
+import type { PublishFrame } from '../protocol/frames.js'
+import type { Connection } from './connection.js'
+import { sessionOf } from './session.js'
+
+/** Most messages in one append. */
+const RUN = 64
+
+/**
+ * How long after a session's own time its publishers' sequences are remembered: a resend begins when the client has noticed that the
+ * link was dead, and the session was kept alive until the server had noticed.
+ */
+const MARGIN = 600_000
+
+/**
+ * What one publisher sends to one channel on one connection, strictly one append after the other, so that `sequence ≤ last`
+ * tells a repeat. After anything but ok it discards frames until one restarts the run: the client decides what comes next. [P-5.5]
+ */
+export class PublishRun {
+  readonly #connection: Connection
+  readonly #channel: string
+  #queue: PublishFrame[] = []
+  /** Admitted and not yet appended, in order. */
+  #admitted: { frame: PublishFrame, draft: Draft }[] = []
+  #publisher: string | null = null
+  #discarding = false
+  /** Until a message of this run was new, each may be a repeat from an earlier connection. */
+  #mayRepeat = true
+  /** Whether nothing waits here: it may then be forgotten, and the client is asked to restart it. */
+  idle = true
+
+  constructor (connection: Connection, channel: string) {
+    this.#connection = connection
+    this.#channel = channel
+  }
+
+  /** Takes a frame of QoS 1 or 2. */
+  push (frame: PublishFrame): void {
+    this.#queue.push(frame)
+    if (this.idle) this.#work().catch((error: unknown) => this.#connection.fail(error))
+  }
+
+  async #work (): Promise<void> {
+    this.idle = false
+    while (this.#queue.length > 0 && !this.#connection.ended) {
+      const frames = this.#queue.splice(0, RUN)
+      for (const frame of frames) await this.#take(frame)
+      await this.#append()
+      this.#connection.publishing -= frames.length
+    }
+    this.idle = true
+  }
+
+  async #take (frame: PublishFrame): Promise<void> {
+    if (frame.publisher !== undefined) this.#restart(frame.publisher)
+    if (this.#discarding) return
+    try {
+      const { channels, permissions, publishing } = this.#connection.service.broker
+      const channel = channels.find(this.#channel)
+      const publication = this.#read(channel, frame)
+      if (await this.#answerRepeat(publication, frame)) return
+      await permissions.check('publish', channel, sessionOf(this.#connection).client)
+      this.#admitted.push({ frame, draft: publishing.draft(publication) })
+    } catch (error) {
+      // Those before it go their way first; if they do not, this one is discarded with all that follows them.
+      if (await this.#append()) this.#refuse(frame, error)
+    }
+  }
+
+  #restart (publisher: string): void {
+    if (publisher !== this.#publisher) this.#mayRepeat = true
+    this.#publisher = publisher
+    this.#discarding = false
+  }
+
+  #read (channel: Channel, { sequence, id, ttl, qos, data }: PublishFrame): Publication {
+    const session = sessionOf(this.#connection)
+    const publisher = this.#publisher
+    if (sequence === undefined) throw new PushError('PUSH_INVALID', 'a publish of QoS 1 or 2 has a sequence')
+    if (publisher === null) throw new PushError('PUSH_BUSY', 'this run is not known: restart it')
+    const { clientId, userId } = session.client
+    return {
+      channel,
+      data,
+      qos,
+      id: id ?? `${publisher}.${sequence}`,
+      named: id !== undefined,
+      ttl,
+      publisher: userId === undefined ? { clientId } : { clientId, userId },
+      // Within the session: nobody else can use up its sequences.
+      key: { id: `${session.key}/${publisher}`, sequence, ttl: session.ttl * 1.5 + MARGIN }
+    }
+  }
+
+  async #answerRepeat (publication: Publication, frame: PublishFrame): Promise<boolean> {
+    if (!this.#mayRepeat && !publication.named) return false
+    const known = await this.#connection.service.broker.publishing.recognise(publication)
+    if (known === null) {
+      this.#mayRepeat = false
+      return false
+    }
+    if (await this.#append()) this.#answer(frame, known)
+    return true
+  }
+
+  // One append for all that were admitted in a row. Whether all of them are stored.
+  async #append (): Promise<boolean> {
+    const admitted = this.#admitted
+    const first = admitted[0]
+    if (first === undefined) return true
+    this.#admitted = []
+    const { channels, publishing } = this.#connection.service.broker
+    try {
+      const outcomes = await publishing.append(channels.find(this.#channel), admitted.map(({ draft }) => draft))
+      return this.#answerAll(admitted.map(({ frame }) => frame), outcomes)
+    } catch (error) {
+      this.#refuse(first.frame, error)
+      return false
+    }
+  }
+
+  // Acknowledges runs of consecutive sequences at consecutive offsets with one frame each. [P-5.4]
+  #answerAll (frames: readonly PublishFrame[], outcomes: readonly AppendOutcome[]): boolean {
+    let start = 0
+    for (let i = 0; i < frames.length; i++) {
+      const outcome = outcomes[i] as AppendOutcome
+      if (outcome.status === 'conflict') {
+        this.#refuse(frames[i] as PublishFrame, new PushError('PUSH_ID_CONFLICT'))
+        return false
+      }
+      if (i + 1 < frames.length && follows(frames, outcomes, i)) continue
+      this.#answer(frames[start] as PublishFrame, outcomes[start] as AppendOutcome, i - start + 1)
+      start = i + 1
+    }
+    return true
+  }
+
+  #answer ({ channel, sequence }: PublishFrame, outcome: AppendOutcome, count = 1): void {
+    if (outcome.status === 'conflict') throw new PushError('PUSH_ID_CONFLICT')
+    this.#connection.send({
+      type: 'published',
+      channel,
+      sequence: sequence as number,
+      count,
+      ...(outcome.position ?? {}),
+      ...(outcome.status === 'duplicate' ? { duplicate: true } : {})
+    })
+  }
+
+  #refuse ({ channel, sequence }: PublishFrame, error: unknown): void {
+    const { code } = toPushError(error, 'PUSH_INTERNAL')
+    if (!(error instanceof PushError)) this.#connection.log.warn({ err: error }, 'push: publish failed')
+    this.#discarding = true
+    this.#connection.service.broker.counters.refused++
+    this.#connection.send({ type: 'refused', channel, sequence: sequence ?? 1, code })
+  }
+}
+
+// Whether the outcome after `i` continues it: both new, next sequence, next offset.
+function follows (frames: readonly PublishFrame[], outcomes: readonly AppendOutcome[], i: number): boolean {
+  const here = outcomes[i]
+  const next = outcomes[i + 1]
+  return here?.status === 'stored' && next?.status === 'stored' &&
+    next.position.epoch === here.position.epoch && next.position.offset === here.position.offset + 1 &&
+    frames[i + 1]?.sequence === (frames[i]?.sequence as number) + 1
+}

@@ -1,0 +1,105 @@
+import { createHash } from 'node:crypto'
+import type { ClientInfo, Identity } from '../../types/options.js'
+import type { Position } from '../../types/message.js'
+import type { Broker } from '../broker/broker.js'
+import type { Started } from '../broker/subscribing.js'
+import { PushError } from '../core/errors.js'
+import type { HelloFrame } from '../protocol/frames.js'
+import type { Connection } from './connection.js'
+
+/** What a connection needs of the session it belongs to: its name, its generation, and the writing of its cursors. */
+export class Session {
+  /** Its key in the storage. */
+  readonly key: string
+  /** The client, as hooks and other clients see it. */
+  readonly client: ClientInfo
+  /** How long it outlives its connection, in milliseconds. */
+  readonly ttl: number
+  /** Later than every generation before it; 0 until this connection owns the session. */
+  generation = 0
+  readonly #broker: Broker
+  /** Counts the commits of this connection. */
+  #number = 0
+  #touchedAt: number
+
+  constructor (broker: Broker, hello: HelloFrame, identity: Identity | null) {
+    this.#broker = broker
+    this.#touchedAt = broker.clock.now()
+    const { ttl, namedTtl } = broker.settings.session
+    const user = identity === null ? '' : encodeURIComponent(identity.userId)
+    this.ttl = hello.clientId === undefined ? ttl : namedTtl
+    // The secret of a client without a name is never shown to others: they see a name derived from it.
+    this.key = hello.clientId === undefined ? `${user}/s/${hello.session}` : `${user}/c/${hello.clientId}`
+    this.client = {
+      clientId: hello.clientId ?? createHash('sha256').update(this.key).digest('base64url').slice(0, 12),
+      ...(identity === null ? {} : { userId: identity.userId, claims: identity.claims })
+    }
+  }
+
+  /** Whether the storage knows it. */
+  async find (): Promise<boolean> {
+    return await this.#broker.storage.sessions.find(this.key) !== null
+  }
+
+  /** Takes it over from whichever connection had it. */
+  async claim (): Promise<void> {
+    const { generation } = await this.#broker.storage.sessions.claim(this.key, this.#life)
+    this.generation = generation
+  }
+
+  // A session is touched every half of its time, so that it lives for the whole of it even if this node dies without a word.
+  get #life (): number {
+    return this.ttl * 1.5
+  }
+
+  /** Keeps it alive while it is connected. Called now and then. */
+  keep (): void {
+    if (this.generation === 0 || this.#broker.clock.now() - this.#touchedAt < this.ttl / 2) return
+    this.#touch()
+  }
+
+  /** The connection ends: the session lives on from now. */
+  release (): void {
+    if (this.generation > 0) this.#touch()
+  }
+
+  #touch (): void {
+    this.#touchedAt = this.#broker.clock.now()
+    this.#broker.storage.sessions.touch(this.key, this.generation, this.#life).catch(() => {
+      // The next one may succeed; without any, the session ends with its time.
+    })
+  }
+
+  /** Writes the acknowledgements of a subscription behind, and where it starts if nobody knew it. */
+  follow (connection: Connection, { subscription, verdict }: Started): void {
+    if (subscription.qos === 0) return
+    const { channel } = subscription
+    subscription.onAcknowledged = (position) => this.#commit(channel, position, (outcome) => {
+      if (outcome === 'fenced') connection.end('PUSH_SUPERSEDED')
+      else if (subscription.qos === 2) connection.send({ type: 'confirmed', positions: [{ channel, ...position }] })
+    })
+    if (verdict.verdict === 'started') subscription.onAcknowledged(verdict.position)
+  }
+
+  /** The subscription ends with its connection: its cursor lives on from now. */
+  leave ({ subscription }: Started): void {
+    const { acknowledged, channel, qos } = subscription
+    if (qos > 0 && this.generation > 0 && acknowledged !== null) this.#commit(channel, acknowledged, () => {})
+  }
+
+  /** Forgets the cursor of a channel. Rejects with the storage's error. */
+  async forget (channel: string): Promise<void> {
+    await this.#broker.cursors.remove(channel, this.key, this.generation)
+  }
+
+  #commit (channel: string, position: Position, done: (outcome: 'committed' | 'fenced') => void): void {
+    const commit = { session: this.key, generation: this.generation, number: ++this.#number, position, ttl: this.#life }
+    this.#broker.cursors.write(channel, commit, done)
+  }
+}
+
+/** The session of a connection that has been welcomed. */
+export function sessionOf (connection: Connection): Session {
+  if (connection.session === null) throw new PushError('PUSH_INTERNAL')
+  return connection.session
+}

@@ -1,0 +1,72 @@
+import type { Duplex } from 'node:stream'
+import type { WebSocket } from 'ws'
+import type { Connection } from '../connection/connection.js'
+import type { Socket } from '../connection/socket.js'
+import type { Clock } from '../core/clock.js'
+
+export interface SocketLimits {
+  /** Bytes that may wait before `write` says that there is no room. */
+  readonly bufferedBytes: number
+  /** Milliseconds for a closing handshake. */
+  readonly closeGrace: number
+}
+
+/**
+ * A WebSocket of `ws` as a connection's socket. Data frames are written to the stream below it, shared and encoded once; `ws` itself only
+ * writes whole control frames there (pong and close), synchronously, since nothing ever goes through its compressor or its queue. So the
+ * two never interleave.
+ */
+export class WebSocketSocket implements Socket {
+  readonly #webSocket: WebSocket
+  readonly #stream: Duplex
+  readonly #clock: Clock
+  readonly #limits: SocketLimits
+  #cancelGrace: (() => void) | null = null
+
+  constructor (webSocket: WebSocket, stream: Duplex, clock: Clock, limits: SocketLimits) {
+    this.#webSocket = webSocket
+    this.#stream = stream
+    this.#clock = clock
+    this.#limits = limits
+  }
+
+  get buffered (): number {
+    return this.#stream.writableLength
+  }
+
+  write (bytes: Uint8Array): boolean {
+    if (this.#webSocket.readyState !== this.#webSocket.OPEN) return false
+    this.#stream.write(bytes)
+    return this.#stream.writableLength < this.#limits.bufferedBytes
+  }
+
+  close (code: number, reason: string): void {
+    this.#webSocket.close(code, reason)
+    this.#cancelGrace ??= this.#clock.after(this.#limits.closeGrace, () => this.terminate())
+  }
+
+  terminate (): void {
+    this.#webSocket.terminate()
+  }
+
+  /** Hands what happens on the socket to its connection. Every listener is guarded: a throw here would end the host's process. */
+  attach (connection: Connection, onError: (error: unknown) => void): void {
+    const guarded = <Args extends unknown[]>(listener: (...args: Args) => void) => (...args: Args) => {
+      try {
+        listener(...args)
+      } catch (error) {
+        onError(error)
+        this.terminate()
+      }
+    }
+    this.#webSocket.on('message', guarded((data: Buffer, isBinary: boolean) => {
+      if (isBinary) connection.receiveBinary()
+      else connection.receive(data.toString('utf8'), data.byteLength)
+    }))
+    this.#webSocket.on('close', guarded(() => {
+      this.#cancelGrace?.()
+      connection.closed()
+    }))
+    this.#stream.on('drain', guarded(() => connection.drained()))
+  }
+}

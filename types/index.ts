@@ -1,0 +1,12 @@
+import type { Push } from './push.js'
+
+export * from './message.js'
+export * from './options.js'
+export * from './push.js'
+export * from './storage.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    push: Push
+  }
+}

@@ -1,0 +1,123 @@
+import type { FastifyRequest } from 'fastify'
+import type { WebsocketPluginOptions } from '@fastify/websocket'
+import type { QoS } from './message.js'
+import type { StorageAdapter } from './storage.js'
+
+/** Milliseconds, or a number with a unit: `'250ms'`, `'30s'`, `'2m'`, `'12h'`, `'7d'`. */
+export type Duration = number | string
+
+/** Options of `app.register(fastifyPush, options)`. Everything has a default; wrong options end the start with `PUSH_OPTIONS`. */
+export interface FastifyPushOptions {
+  /** The WebSocket route, under the prefix it is registered with. Default `/push`. */
+  path?: string
+  /** As for any plugin: comes before `path`. */
+  prefix?: string
+  /** Where logs, cursors and sessions live. Default `memoryStorage()`: this process. */
+  storage?: StorageAdapter
+  /** Who connects. Without it every connection is anonymous, and a warning says so at start. */
+  authenticate?: Authenticate
+  /** Who may do what. Without it a declared channel is readable by whoever authenticated. */
+  authorize?: Authorize
+  /** The channels, by pattern: the same as calling `push.channel` for each. */
+  channels?: Readonly<Record<string, ChannelOptions>>
+  heartbeat?: {
+    /** The server sends a frame at least this often. Default 25 s. */
+    interval?: Duration
+    /** How long past the interval a client waits before it suspects the link. Default 10 s. */
+    timeout?: Duration
+  }
+  session?: {
+    /** How long a session without a `clientId` outlives its connection, and how long a channel without history keeps records. Default 2 minutes. */
+    ttl?: Duration
+    /** How long a session with a `clientId` is kept after its client was last seen. Default 30 days. */
+    namedTtl?: Duration
+  }
+  /** How long an `id` given to `publish` is remembered. Default 5 minutes. */
+  idWindow?: Duration
+  limits?: Limits
+  /** Passed to `@fastify/websocket`, if this plugin is the one to register it. */
+  websocket?: WebsocketPluginOptions
+}
+
+/** What a peer can send or hold at the most. */
+export interface Limits {
+  /** Bytes of one frame. Default 64 KiB. */
+  frameBytes?: number
+  /** Time until the hello. Default 10 s. */
+  helloTimeout?: Duration
+  /** Channels that one connection subscribes to. Default 1,000. */
+  subscriptions?: number
+  /** Unanswered publishes of one connection. Default 256. */
+  publishesInFlight?: number
+  /** Records of one subscription that are sent and not acknowledged. Default 256. */
+  window?: number
+  /** Bytes that wait in one connection before its subscriptions pause. Default 1 MiB. */
+  bufferedBytes?: number
+  /** Messages in one page of history. Default 1,000. */
+  historyPage?: number
+  /** Silence after which a connection is dropped. Default 300 s: hidden pages may sleep that long. */
+  silence?: Duration
+  /** Time for a closing handshake; then the connection is dropped. Default 2 s. */
+  closeGrace?: Duration
+  /** Time for `authenticate` and `authorize`; then the answer is no. Default 5 s. */
+  hookTimeout?: Duration
+  /** Messages and bytes that `publish(…, { wait: 'accepted' })` may leave waiting. Default 10,000 and 16 MiB. */
+  acceptedMessages?: number
+  acceptedBytes?: number
+}
+
+/** Who a connection is. */
+export interface Identity {
+  /** The user; may have many clients at once. */
+  readonly userId: string
+  /** Whatever the host wants to see again in `authorize`. Stays on the server. */
+  readonly claims?: unknown
+}
+
+/**
+ * Says who connects, after the host's own hooks ran on the upgrade request. `token` is what the client was given.
+ * `null`, a throw or no answer in time refuse the connection with `PUSH_UNAUTHENTICATED`.
+ */
+export type Authenticate = (request: FastifyRequest, credentials: { readonly token: string | undefined }) =>
+  Identity | null | Promise<Identity | null>
+
+/** What a client wants to do with a channel. */
+export type Action = 'subscribe' | 'publish' | 'history'
+
+/** A connected client, as hooks see it. */
+export interface ClientInfo {
+  readonly clientId: string
+  readonly userId?: string
+  readonly claims?: unknown
+}
+
+/** Says whether a client may. Anything but `true`, a throw, or no answer in time denies. */
+export type Authorize = (request: {
+  readonly action: Action
+  readonly channel: string
+  /** What the pattern's parameters stand for. */
+  readonly params: Readonly<Record<string, string>>
+  readonly client: ClientInfo
+}) => boolean | Promise<boolean>
+
+/** How the channels of a pattern behave. */
+export interface ChannelOptions {
+  /**
+   * What the log keeps, and that clients may read it. `true` for the defaults. Without it, records are kept for `session.ttl`
+   * within the same bounds, and reading the history is refused.
+   */
+  history?: boolean | {
+    /** Records. Default 1,000. */
+    limit?: number
+    /** Age. Default 7 days. */
+    ttl?: Duration
+    /** Bytes. Default 16 MiB. */
+    bytes?: number
+  }
+  /** QoS of a publish that names none. Default 1. */
+  qos?: QoS
+  /** Whether clients may publish. Default `false`. */
+  clientPublish?: boolean
+  /** Narrower than the plugin's: both must say yes. */
+  authorize?: Authorize
+}

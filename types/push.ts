@@ -1,0 +1,101 @@
+import type { Message, Position, QoS } from './message.js'
+import type { ChannelOptions } from './options.js'
+
+/** `fastify.push`. Its methods need no `this`. */
+export interface Push {
+  /**
+   * Declares the channels of a pattern, as a route is declared: `room/1`, `room/:id`, `news/*`. The most specific pattern wins.
+   * Throws `PUSH_CHANNEL_INVALID` for a malformed pattern, `PUSH_CHANNEL_AMBIGUOUS` for one declared already, `PUSH_OPTIONS` for wrong options.
+   */
+  channel (pattern: string, options?: ChannelOptions): void
+  /**
+   * Publishes to a channel. Resolves by `wait`; rejects with a PushError that carries the message's `id`: refused with its
+   * code, or, with `PUSH_UNKNOWN`, an unknown outcome: it may have been stored, and a retry with that id is safe.
+   * Every rejection is logged and counted; one that nobody handles does not become an unhandled rejection.
+   */
+  publish (channel: string, data: unknown, options?: PublishOptions): Promise<PublishResult>
+  /** Reads the log. Moves no cursor. */
+  history (channel: string, options?: HistoryOptions): Promise<HistoryPage>
+  /** Numbers since the start, and of now. */
+  stats (): PushStats
+}
+
+export interface PublishOptions {
+  /** Default: the channel's, which is 1 unless declared otherwise. */
+  qos?: QoS
+  /**
+   * An id of your own, 1 to 128 characters: the same id again within `idWindow` is recognised and stored once. The same id
+   * with other data is refused with `PUSH_ID_CONFLICT`.
+   */
+  id?: string
+  /** How long the message is of use, in milliseconds or as a duration. Default: as long as the channel keeps it. */
+  ttl?: number | string
+  /**
+   * What to wait for. Default `stored`.
+   * - `accepted`: it is valid and queued in bounded memory (full: refused with `PUSH_BUSY`); it is lost with the process.
+   * - `stored`: the log has it.
+   * - `delivered`: those who are connected to this node have acknowledged it, or `timeout` is over.
+   */
+  wait?: 'accepted' | 'stored' | 'delivered'
+  /** For `wait: 'delivered'`. Default 5 s. */
+  timeout?: number | string
+}
+
+export interface PublishResult {
+  readonly id: string
+  /** `null` where it has no place in the log or the place is not known (yet). */
+  readonly position: Position | null
+  /** It had been stored before, under the same id. */
+  readonly duplicate: boolean
+  /** With `wait: 'delivered'`: how many subscriptions have acknowledged, and how many had not when the wait ended. */
+  readonly delivered?: { readonly acknowledged: number, readonly pending: number }
+}
+
+export interface HistoryOptions {
+  /** Messages at the most. Default 50; more than the limit is cut to it. */
+  limit?: number
+  /** Only what lies before this position. */
+  before?: Position
+  /** Only what lies after this position. */
+  after?: Position
+  /** The newest first. */
+  reverse?: boolean
+}
+
+export interface HistoryPage<Data = unknown> {
+  /** Without `after`: the newest ones, in the order of the log unless `reverse`. */
+  readonly messages: ReadonlyArray<Message<Data>>
+  /** Pass it as `after` (in reverse: as `before`) for the next page; `null` at the end. */
+  readonly next: Position | null
+  /** The newest position of the log. */
+  readonly head: Position
+}
+
+export interface PushStats {
+  /** Connections that are open on this node. */
+  readonly connections: number
+  /** Subscriptions on this node. */
+  readonly subscriptions: number
+  /** Channels somebody on this node follows. */
+  readonly channels: number
+  /** Messages stored through this node. */
+  readonly stored: number
+  /** Publishes recognised as repeats. */
+  readonly duplicates: number
+  /** Publishes refused. */
+  readonly refused: number
+  /** Records and messages written to connections. */
+  readonly delivered: number
+  /** QoS 0 messages not delivered because a subscriber did not keep up. */
+  readonly dropped: number
+  /** Messages that a client's handlers gave up. */
+  readonly givenUp: number
+  /** Gaps told to subscribers. */
+  readonly gaps: number
+  /** Acknowledgements that made no sense and were ignored. */
+  readonly ignoredAcks: number
+  /** `wait: 'accepted'`: waiting now, and failed since the start. */
+  readonly accepted: { readonly waiting: number, readonly failed: number }
+  /** Calls of `publish` that were rejected. */
+  readonly failed: number
+}
