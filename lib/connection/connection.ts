@@ -220,4 +220,3 @@ export class Connection implements Outlet {
     this.session?.release()
   }
 }
-

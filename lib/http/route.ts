@@ -67,4 +67,3 @@ async function identify (request: FastifyRequest, token: string | undefined, ser
   if (typeof identity?.userId !== 'string' || identity.userId.length === 0 || identity.userId.length > 256) throw refused()
   return identity
 }
-

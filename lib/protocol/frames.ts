@@ -17,13 +17,13 @@ const ChannelPositionSchema = Type.Object({ channel: ChannelSchema, epoch: Epoch
 /** A position and the channel it is in. */
 export type ChannelPosition = Static<typeof ChannelPositionSchema>
 
-const SubscriptionRequest = {
+const subscriptionFields = {
   channel: ChannelSchema,
   qos: QoSSchema,
   position: Type.Optional(PositionSchema),
   rewind: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000 }))
 }
-const SubscriptionRequestSchema = Type.Object(SubscriptionRequest)
+const SubscriptionRequestSchema = Type.Object(subscriptionFields)
 /** What a client asks for when it subscribes. */
 export type SubscriptionRequest = Static<typeof SubscriptionRequestSchema>
 
@@ -37,7 +37,7 @@ export const HelloSchema = Type.Object({
   subscriptions: Type.Optional(Type.Array(SubscriptionRequestSchema, { maxItems: 10_000 }))
 })
 
-export const SubscribeSchema = Type.Object({ type: Type.Literal('subscribe'), id: RequestIdSchema, ...SubscriptionRequest })
+export const SubscribeSchema = Type.Object({ type: Type.Literal('subscribe'), id: RequestIdSchema, ...subscriptionFields })
 
 export const UnsubscribeSchema = Type.Object({ type: Type.Literal('unsubscribe'), id: RequestIdSchema, channel: ChannelSchema })
 

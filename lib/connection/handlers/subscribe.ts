@@ -25,6 +25,8 @@ export async function begin (connection: Connection, { channel: name, qos, posit
     throw new PushError('PUSH_TOO_MANY', `more than ${limit} subscriptions`)
   }
   await broker.permissions.check('subscribe', channel, session.client)
+  // To begin in the past is to read it.
+  if (rewind !== undefined && rewind > 0) await broker.permissions.check('history', channel, session.client)
   const started = await broker.subscribe({ channel: name, session: session.key, qos, position, rewind, outlet: connection })
   if (connection.ended) {
     started.release()

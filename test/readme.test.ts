@@ -1,0 +1,164 @@
+import { fork, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+
+// Every snippet of README.md is run, as it stands but for the port and for where the package is found.
+
+const root = new URL('../../', import.meta.url)
+const folder = new URL('test/readme/', new URL('../', import.meta.url))
+const entries: Record<string, string> = {
+  'fastify-push/client': '../../lib/client/node.js',
+  'fastify-push/testkit': '../../lib/testkit/index.js',
+  'fastify-push': '../../lib/index.js'
+}
+
+interface Snippet {
+  readonly heading: string
+  readonly code: string
+}
+
+async function readSnippets (): Promise<Snippet[]> {
+  const text = await readFile(new URL('README.md', root), 'utf8')
+  const found: Snippet[] = []
+  for (const section of text.split(/^## /m).slice(1)) {
+    const heading = section.slice(0, section.indexOf('\n'))
+    for (const [, code] of section.matchAll(/^```js\n(.*?)^```$/gms)) found.push({ heading, code: code as string })
+  }
+  return found
+}
+
+async function freePort (): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+interface Run {
+  readonly child: ChildProcess
+  /** Resolves once the output has all of these lines, rejects if the process ends before. */
+  prints (...lines: string[]): Promise<void>
+  readonly output: () => string
+  /** Resolves once the snippet has run to its end. */
+  readonly done: Promise<void>
+}
+
+let files = 0
+
+async function run (code: string, port: number): Promise<Run> {
+  const imported = code.replaceAll(/from '(fastify-push[^']*)'/g, (_, name: string) => `from '${entries[name]}'`)
+  const file = new URL(`snippet-${files++}.mjs`, folder)
+  await writeFile(file, `${imported.replaceAll('3000', String(port))}\nprocess.send('done')\n`)
+  const child = fork(fileURLToPath(file), { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+  let output = ''
+  const look = new Set<() => void>()
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on('data', (chunk) => {
+      output += chunk
+      for (const each of look) each()
+    })
+  }
+  const ended = once(child, 'exit').then(() => { throw new Error(`the snippet ended:\n${output}`) })
+  ended.catch(() => {})
+  const prints = (...lines: string[]) => Promise.race([ended, new Promise<void>((resolve) => {
+    const check = () => {
+      if (!lines.every((line) => output.includes(line))) return
+      look.delete(check)
+      resolve()
+    }
+    look.add(check)
+    check()
+  })])
+  const done = Promise.race([once(child, 'message').then(() => {}), ended])
+  return { child, prints, output: () => output, done }
+}
+
+async function end ({ child }: Run): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+}
+
+t.before(() => mkdir(folder, { recursive: true }))
+t.teardown(() => rm(folder, { recursive: true, force: true }))
+
+const snippets = await readSnippets()
+const of = (heading: string): string[] => snippets.filter((snippet) => snippet.heading === heading).map(({ code }) => code)
+
+t.test('Usage: the server and the client', async (t) => {
+  const [server, client] = of('Usage') as [string, string]
+  const port = await freePort()
+  const serving = await run(server, port)
+  t.teardown(() => end(serving))
+  await serving.done
+  const receiving = await run(client, port)
+  t.teardown(() => end(receiving))
+  await receiving.prints('Welcome', 'Hello')
+  t.equal(receiving.output().trim(), 'Welcome\nHello')
+})
+
+t.test('Publishing', async (t) => {
+  const [outcomes, waits] = of('Publishing') as [string, string]
+  const first = await run(outcomes, 0)
+  t.teardown(() => end(first))
+  await first.prints('order-42-paid 1 false', 'PUSH_ID_CONFLICT')
+  const second = await run(waits, 0)
+  t.teardown(() => end(second))
+  await second.prints('{ acknowledged: 0, pending: 0 }')
+  t.pass('both print what their comments say')
+})
+
+t.test('Who may do what', async (t) => {
+  const [code] = of('Who may do what') as [string]
+  const port = await freePort()
+  const serving = await run(`${code}\nawait app.listen({ port: 3000, host: '127.0.0.1' })`, port)
+  t.teardown(() => end(serving))
+  await serving.done
+  const asking = await run(`
+    import { createClient } from 'fastify-push/client'
+    const alice = createClient('ws://127.0.0.1:3000/push', { token: 'token-of-alice' })
+    for (const user of ['alice', 'bob']) {
+      await alice.channel('orders/' + user).subscribe(() => {}).ready.then(() => console.log(user, 'yes'), ({ code }) => console.log(user, code))
+    }
+    const eve = createClient('ws://127.0.0.1:3000/push', { token: 'guess' })
+    eve.on('error', ({ code }) => console.log('eve', code))`, port)
+  t.teardown(() => end(asking))
+  await asking.prints('alice yes', 'bob PUSH_FORBIDDEN', 'eve PUSH_UNAUTHENTICATED')
+  t.pass('only alice, and only what is hers')
+})
+
+t.test('The client', async (t) => {
+  const [code] = of('The client') as [string]
+  const port = await freePort()
+  const serving = await run(of('Usage')[0] as string, port)
+  t.teardown(() => end(serving))
+  await serving.done
+  const client = await run(code, port)
+  t.teardown(() => end(client))
+  await client.done
+  t.match(client.output(), /^connecting$/m)
+  t.match(client.output(), /^2 \{ text: 'hi' \}$/m, 'the message arrived')
+  t.match(client.output(), /^2 2$/m, 'it is the second record, and history has both')
+  t.match(client.output(), /^closed$/m)
+})
+
+t.test('Storage adapters', async (t) => {
+  const [code] = of('Storage adapters') as [string]
+  const kit = await run(code, 0)
+  t.teardown(() => end(kit))
+  const [status] = await once(kit.child, 'exit')
+  t.equal(status, 0, kit.output())
+  t.match(kit.output(), /^# pass [1-9]/m)
+  t.match(kit.output(), /^# fail 0/m)
+})
+
+t.test('no snippet is left out', async (t) => {
+  t.strictSame([...new Set(snippets.map(({ heading }) => heading))],
+    ['Usage', 'Publishing', 'Who may do what', 'The client', 'Storage adapters'])
+  t.equal(snippets.length, 7)
+})

@@ -1,0 +1,53 @@
+import Fastify from 'fastify'
+import { describe, expect, test } from 'tstyche'
+import fastifyPush, { memoryStorage, PushError, type Code, type FastifyPushOptions, type HistoryPage, type Message, type PublishResult, type Push, type StorageAdapter } from '../lib/index.js'
+
+const app = Fastify()
+
+describe('the plugin', () => {
+  test('is registered with its options', () => {
+    expect(app.register).type.toBeCallableWith(fastifyPush)
+    expect(app.register).type.toBeCallableWith(fastifyPush, { path: '/push', heartbeat: { interval: '25s' }, session: { ttl: 120_000 } })
+    expect<FastifyPushOptions>().type.toBeAssignableFrom({ channels: { 'room/:id': { history: { limit: 10, ttl: '7d' }, qos: 2 as const } } })
+    expect<FastifyPushOptions>().type.not.toBeAssignableFrom({ path: 1 })
+    expect<FastifyPushOptions>().type.not.toBeAssignableFrom({ channels: { a: { qos: 3 as const } } })
+  })
+
+  test('knows the request and the token in authenticate', () => {
+    const options: FastifyPushOptions = {
+      authenticate: async (request, { token }) => {
+        expect(request.headers.cookie).type.toBe<string | undefined>()
+        expect(token).type.toBe<string | undefined>()
+        return { userId: 'alice' }
+      },
+      authorize: ({ action, channel, params, client }) => {
+        expect(action).type.toBe<'subscribe' | 'publish' | 'history'>()
+        expect(channel).type.toBe<string>()
+        expect(client.userId).type.toBe<string | undefined>()
+        return params.id === client.userId
+      }
+    }
+    expect(app.register).type.toBeCallableWith(fastifyPush, options)
+  })
+})
+
+describe('fastify.push', () => {
+  test('is a decorator', () => {
+    expect(app.push).type.toBe<Push>()
+    expect(app.push.channel('room/:id', { history: true })).type.toBe<void>()
+  })
+
+  test('publishes and reads', () => {
+    expect(app.push.publish('room/1', { text: 'hi' })).type.toBe<Promise<PublishResult>>()
+    expect(app.push.publish).type.toBeCallableWith('room/1', null, { qos: 2 as const, id: 'a', ttl: '1h', wait: 'delivered' as const, timeout: 100 })
+    expect(app.push.publish).type.not.toBeCallableWith('room/1')
+    expect(app.push.publish).type.not.toBeCallableWith('room/1', {}, { wait: 'read' })
+    expect(app.push.history('room/1', { limit: 20, reverse: true })).type.toBe<Promise<HistoryPage>>()
+    expect<HistoryPage<string>['messages'][number]>().type.toBe<Message<string>>()
+  })
+})
+
+test('a storage adapter is a value', () => {
+  expect(memoryStorage()).type.toBeAssignableTo<StorageAdapter>()
+  expect(new PushError('PUSH_BUSY').code).type.toBe<Code>()
+})
