@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { rm, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -20,8 +21,8 @@ interface Snippet {
   readonly code: string
 }
 
-async function readSnippets (): Promise<Snippet[]> {
-  const text = await readFile(new URL('README.md', root), 'utf8')
+function readSnippets (): Snippet[] {
+  const text = readFileSync(new URL('README.md', root), 'utf8')
   const found: Snippet[] = []
   for (const section of text.split(/^## /m).slice(1)) {
     const heading = section.slice(0, section.indexOf('\n'))
@@ -75,6 +76,7 @@ async function run (code: string, port: number): Promise<Run> {
     check()
   })])
   const done = Promise.race([once(child, 'message').then(() => {}), ended])
+  done.catch(() => {}) // whoever needs it awaits it
   return { child, prints, output: () => output, done }
 }
 
@@ -84,10 +86,10 @@ async function end ({ child }: Run): Promise<void> {
   await once(child, 'exit')
 }
 
-t.before(() => mkdir(folder, { recursive: true }))
+mkdirSync(folder, { recursive: true })
 t.teardown(() => rm(folder, { recursive: true, force: true }))
 
-const snippets = await readSnippets()
+const snippets = readSnippets()
 const of = (heading: string): string[] => snippets.filter((snippet) => snippet.heading === heading).map(({ code }) => code)
 
 t.test('Usage: the server and the client', async (t) => {
@@ -133,7 +135,7 @@ t.test('Who may do what', async (t) => {
 })
 
 t.test('The client', async (t) => {
-  const [code] = of('The client') as [string]
+  const [code, iterator] = of('The client') as [string, string]
   const port = await freePort()
   const serving = await run(of('Usage')[0] as string, port)
   t.teardown(() => end(serving))
@@ -145,6 +147,10 @@ t.test('The client', async (t) => {
   t.match(client.output(), /^2 \{ text: 'hi' \}$/m, 'the message arrived')
   t.match(client.output(), /^2 2$/m, 'it is the second record, and history has both')
   t.match(client.output(), /^closed$/m)
+  const iterating = await run(iterator, port)
+  t.teardown(() => end(iterating))
+  await iterating.done
+  t.equal(iterating.output(), 'one\ntwo\n')
 })
 
 t.test('Storage adapters', async (t) => {
@@ -152,7 +158,7 @@ t.test('Storage adapters', async (t) => {
   const kit = await run(code, 0)
   t.teardown(() => end(kit))
   const [status] = await once(kit.child, 'exit')
-  t.equal(status, 0, kit.output())
+  t.equal(status, 0)
   t.match(kit.output(), /^# pass [1-9]/m)
   t.match(kit.output(), /^# fail 0/m)
 })
@@ -160,5 +166,5 @@ t.test('Storage adapters', async (t) => {
 t.test('no snippet is left out', async (t) => {
   t.strictSame([...new Set(snippets.map(({ heading }) => heading))],
     ['Usage', 'Publishing', 'Who may do what', 'The client', 'Storage adapters'])
-  t.equal(snippets.length, 7)
+  t.equal(snippets.length, 8)
 })
