@@ -1,5 +1,4 @@
-import websocket from '@fastify/websocket'
-import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import type { FastifyPushOptions, Push } from '../types/index.js'
 import { Broker } from './broker/broker.js'
@@ -8,7 +7,7 @@ import { Service } from './connection/service.js'
 import { systemClock, type Clock } from './core/clock.js'
 import { PushError } from './core/errors.js'
 import { addRoute } from './http/route.js'
-import { SUBPROTOCOL } from './protocol/version.js'
+import { addWebSocketServer } from './http/websocket-server.js'
 import { memoryStorage } from './storage/memory/index.js'
 
 export type * from '../types/index.js'
@@ -46,15 +45,16 @@ const plugin: FastifyPluginAsync<FastifyPushOptions> = async (fastify, options) 
   fastify.addHook('preClose', () => service.close())
   fastify.addHook('onClose', () => broker.close())
   fastify.decorate('push', face(broker, service))
-  await addWebSocket(fastify, options, settings)
   await fastify.register(async (inner) => {
+    const { frameBytes, closeGrace } = settings.limits
+    await addWebSocketServer(fastify, inner, { websocket: options.websocket, frameBytes, closeGrace })
     addRoute(inner, { path: options.path ?? '/push', service, authenticate: options.authenticate })
   }, options.prefix === undefined ? {} : { prefix: options.prefix })
 }
 
 /**
  * WebSocket message push for Fastify 5: adds one WebSocket route and `fastify.push`.
- * Register `@fastify/websocket` before it or not at all.
+ * For WebSocket routes of its own the host registers `@fastify/websocket`, before or after.
  */
 export const fastifyPush = fp(plugin, { fastify: '5.x', name: 'fastify-push' })
 
@@ -66,38 +66,18 @@ function readOptions (options: FastifyPushOptions): Settings {
     if (options[name] !== undefined && typeof options[name] !== 'function') throw new PushError('PUSH_OPTIONS', `${name} must be a function`)
   }
   if (options.path !== undefined && !/^\/[^\s?#]*$/.test(options.path)) throw new PushError('PUSH_OPTIONS', "path must begin with '/'")
+  for (const name of ['heartbeat', 'session', 'limits', 'channels', 'websocket'] as const) {
+    if (options[name] !== undefined && !isObject(options[name])) throw new PushError('PUSH_OPTIONS', `${name} must be an object`)
+  }
+  if (options.storage !== undefined && !PORTS.every((port) => isObject(options.storage?.[port]))) {
+    throw new PushError('PUSH_OPTIONS', `storage must be a storage adapter with ${PORTS.join(', ')}`)
+  }
   return readSettings(options)
 }
 
-// One @fastify/websocket serves all of a server's WebSocket routes. Where the host has it already, its options are the host's.
-async function addWebSocket (fastify: FastifyInstance, options: FastifyPushOptions, { limits }: Settings): Promise<void> {
-  if (!fastify.hasDecorator('websocketServer')) {
-    const { options: server, ...rest } = options.websocket ?? {}
-    await fastify.register(websocket, {
-      errorHandler: (error, socket, request) => {
-        request.log.debug({ err: error }, 'push: socket failed')
-        socket.terminate()
-      },
-      ...rest,
-      options: { maxPayload: limits.frameBytes, handleProtocols: chooseProtocol, ...FRAGMENT_LIMITS, ...server }
-    })
-    return
-  }
-  const { maxPayload = 0, perMessageDeflate } = fastify.websocketServer.options
-  if (maxPayload === 0 || maxPayload > limits.frameBytes) {
-    fastify.log.warn({ maxPayload, frameBytes: limits.frameBytes }, 'push: @fastify/websocket was registered with a larger maxPayload than limits.frameBytes')
-  }
-  if (perMessageDeflate !== false && perMessageDeflate !== undefined) {
-    fastify.log.warn('push: @fastify/websocket was registered with perMessageDeflate: every connection may cost it a zlib context')
-  }
-}
+const PORTS = ['log', 'cursors', 'feed', 'sessions', 'supports'] as const
 
-// ws ≥ 8.21 bounds what an unfinished message may hold (CVE-2026-62389); its own defaults are generous.
-const FRAGMENT_LIMITS = { maxFragments: 1024, maxBufferedChunks: 4096 }
-
-function chooseProtocol (offered: Set<string>): string | false {
-  return offered.has(SUBPROTOCOL) ? SUBPROTOCOL : [...offered][0] ?? false
-}
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
 
 function face (broker: Broker, service: Service): Push {
   return {

@@ -2,13 +2,13 @@ import type { Authorize, ChannelOptions } from '../../types/options.js'
 import type { HistoryOptions, HistoryPage, PublishOptions, PublishResult, PushStats } from '../../types/push.js'
 import type { StorageAdapter } from '../../types/storage.js'
 import type { Clock } from '../core/clock.js'
-import type { PushError } from '../core/errors.js'
+import { PushError } from '../core/errors.js'
 import { Channels } from './channels.js'
 import { Counters } from './counters.js'
 import { CursorWriter } from './cursor-writer.js'
 import { readHistory } from './history.js'
 import { Hub } from './hub.js'
-import { Permissions } from './permissions.js'
+import { Permissions, within } from './permissions.js'
 import { Publishing } from './publishing.js'
 import { ServerPublish } from './server-publish.js'
 import type { Settings } from './settings.js'
@@ -75,9 +75,11 @@ export class Broker {
     return this.storage.open({ onError: this.#onError })
   }
 
-  /** Writes what is left of cursors and closes the storage. */
+  /** Writes what is left of cursors, for as long as the closing grace, and closes the storage. */
   async close (): Promise<void> {
-    await this.cursors.close()
+    const { closeGrace } = this.settings.limits
+    const late = () => new PushError('PUSH_STORAGE_UNKNOWN', 'cursors could not be written in time')
+    await within(this.clock, closeGrace, this.cursors.close(), late).catch(this.#onError)
     await this.storage.close()
   }
 

@@ -89,7 +89,6 @@ export class Publishing {
     for (const { status } of outcomes) {
       if (status === 'stored') counters.stored++
       else if (status === 'duplicate') counters.duplicates++
-      else counters.refused++
     }
   }
 }

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import type { Position } from '../../types/message.js'
+import type { Position, QoS } from '../../types/message.js'
 import type { PublishOptions, PublishResult } from '../../types/push.js'
-import type { Draft } from '../../types/storage.js'
+import type { AppendOutcome, Draft } from '../../types/storage.js'
 import type { Clock } from '../core/clock.js'
 import { parseDuration } from '../core/duration.js'
 import { PushError, toPushError } from '../core/errors.js'
-import type { Channels } from './channels.js'
+import type { Channel, Channels } from './channels.js'
 import type { Hub } from './hub.js'
 import type { Publication, Publishing } from './publishing.js'
 
@@ -45,7 +45,7 @@ export class ServerPublish {
     const publication = this.#read(name, data, options, id)
     if (wait === 'accepted') return this.#accept(publication)
     const limit = parseTime(timeout, 'timeout')
-    const result = await this.#store(publication)
+    const result = await this.#store(publication, this.#context.publishing.draft(publication))
     return wait === 'delivered' && result.position !== null ? this.#delivered(name, result, result.position, limit) : result
   }
 
@@ -57,19 +57,15 @@ export class ServerPublish {
     return { channel, data, qos: qos ?? channel.rules.qos, id, named: named !== undefined, ttl: ttl === undefined ? undefined : parseTime(ttl, 'ttl') }
   }
 
-  async #store (publication: Publication): Promise<PublishResult> {
-    const { publishing } = this.#context
-    const { channel, id, qos, named } = publication
-    // A message that is new to the log needs no look beforehand: `append` recognises it too.
-    const known = named ? await publishing.recognise(publication) : null
-    const draft = known === null ? publishing.draft(publication) : null
-    const outcome = draft === null ? known : await this.#send(publication, draft)
+  // Nothing is awaited before the append, which recognises a repeat itself: calls of one turn are stored in their order.
+  async #store ({ channel, id, qos }: Publication, draft: Draft): Promise<PublishResult> {
+    const outcome = await this.#send(channel, qos, draft)
     if (outcome?.status === 'conflict') throw new PushError('PUSH_ID_CONFLICT')
     if (outcome === null && qos > 0) throw new PushError('PUSH_INTERNAL', `no outcome for ${channel.name}`)
     return { id, position: outcome?.position ?? null, duplicate: outcome?.status === 'duplicate' }
   }
 
-  async #send ({ channel, qos }: Publication, draft: Draft) {
+  async #send (channel: Channel, qos: QoS, draft: Draft): Promise<AppendOutcome | null> {
     const { publishing } = this.#context
     return qos === 0 ? publishing.volatile(channel, draft) : (await publishing.append(channel, [draft]))[0] ?? null
   }
@@ -77,11 +73,12 @@ export class ServerPublish {
   // Validated and encoded now, stored soon.
   #accept (publication: Publication): PublishResult {
     const { accepted, onFailure, publishing } = this.#context
-    const bytes = publishing.draft(publication).body.byteLength
+    const draft = publishing.draft(publication)
+    const bytes = draft.body.byteLength
     if (this.waiting >= accepted.messages || this.#waitingBytes + bytes > accepted.bytes) throw new PushError('PUSH_BUSY')
     this.waiting++
     this.#waitingBytes += bytes
-    this.#store(publication).catch((error: unknown) => {
+    this.#store(publication, draft).catch((error: unknown) => {
       this.failed++
       onFailure(withId(error, publication.id), publication.channel.name)
     }).finally(() => {

@@ -17,7 +17,7 @@ export interface SubscribeRequest {
   readonly outlet: Outlet
 }
 
-/** A subscription that has begun: it sends nothing before its first `settle`. */
+/** A subscription that has begun: it sends nothing before its `start`. */
 export interface Started {
   readonly subscription: Subscription
   readonly verdict: SubscriptionVerdict

@@ -1,6 +1,7 @@
 import type { Position, QoS } from '../../types/message.js'
 import type { LogState, LogStore, Page } from '../../types/storage.js'
 import type { Clock } from '../core/clock.js'
+import { PushError } from '../core/errors.js'
 import { resume, verdict, type Resumption } from '../core/position.js'
 import { InflightWindow } from '../core/window.js'
 import type { Counters } from './counters.js'
@@ -57,6 +58,8 @@ export class Subscription {
   /** Called when an acknowledgement has moved the cursor. */
   onAcknowledged: ((position: Position) => void) | null = null
   epoch: string
+  /** Whether it may send. Before that, what arrives is only noted. */
+  started = false
   /** The offset that a shared buffer must begin with to be taken as it is; -1 while it cannot be. */
   ready = -1
   readonly #context: SubscriptionContext
@@ -68,14 +71,14 @@ export class Subscription {
   #seen: number
   /** Up to here a QoS 0 record is sent even when read from the log: the subscriber asked for it. */
   readonly #rewound: number
-  #reading = false
+  #reading = false // one page at a time
   #stale = false // the log may have got a new epoch
   #closed = false
   #retry: (() => void) | null = null
   #failures = 0
   #waiters: Set<() => void> | null = null
 
-  /** Sends nothing before `settle`. */
+  /** Sends nothing before `start`. */
   constructor (context: SubscriptionContext, channel: string, qos: QoS, outlet: Outlet, start: Start) {
     this.channel = channel
     this.qos = qos
@@ -100,6 +103,12 @@ export class Subscription {
     return this.#acknowledged
   }
 
+  /** Begins to send: whoever subscribed has been told where it stands. */
+  start (): void {
+    this.started = true
+    this.settle()
+  }
+
   /** A shared buffer up to `to` goes out. */
   advance (to: number): void {
     this.#next = to + 1
@@ -110,7 +119,7 @@ export class Subscription {
   /** A batch that could not just be taken. */
   hear (batch: Batch, frame: Buffer): void {
     if (this.#closed) return
-    if (this.qos === 0 && !this.#reading) return this.#jump(batch, frame)
+    if (this.qos === 0 && this.started && !this.#reading) return this.#jump(batch, frame)
     switch (verdict({ epoch: this.epoch, offset: this.#next - 1 }, batch.epoch, batch.to)) {
       case 'duplicate': return
       case 'reset': this.#stale = true; break
@@ -122,7 +131,7 @@ export class Subscription {
   /** The head of the log, told after the feed was interrupted. */
   hearHead (state: LogState): void {
     if (this.#closed) return
-    if (this.qos === 0 && !this.#reading) this.#jumpTo(state.epoch, state.head, state.head)
+    if (this.qos === 0 && this.started && !this.#reading) this.#jumpTo(state.epoch, state.head, state.head)
     else if (state.epoch !== this.epoch) this.#stale = true
     else if (state.head > this.#seen) this.#seen = state.head
     this.settle()
@@ -171,7 +180,7 @@ export class Subscription {
   /** Finds out how to go on. To be called whenever something changed that may stand against sending, or no longer does. */
   settle (): void {
     const caughtUp = this.#next > this.#seen && !this.#stale
-    const open = !this.#closed && this.outlet.writable && this.#next <= this.#window.limit
+    const open = this.started && !this.#closed && this.outlet.writable && this.#next <= this.#window.limit
     this.ready = open && caughtUp && !this.#reading ? this.#next : -1
     if (open && !caughtUp && !this.#reading && this.#retry === null) this.#read().catch(this.#context.onError)
   }
@@ -211,8 +220,10 @@ export class Subscription {
     try {
       const limit = Math.min(PAGE_RECORDS, this.#window.room(this.#next - 1))
       const page = await this.#context.log.read(this.channel, { from: this.#next, limit, bytes: PAGE_BYTES })
+      // The room may have gone to others meanwhile: what was read is then read again.
+      if (this.#closed || !this.outlet.writable) return
+      this.#take(page)
       this.#failures = 0
-      if (!this.#closed) this.#take(page)
     } catch (error) {
       if (!this.#closed) this.#retryLater(error)
     } finally {
@@ -236,6 +247,7 @@ export class Subscription {
     if (gap !== undefined) this.#lose(position, gap)
     this.#seen = gap === undefined ? Math.max(this.#seen, page.head) : page.head
     if (page.records.length > 0 && page.from === this.#next) this.#send(page)
+    else if (page.records.length === 0 && gap === undefined && this.#next <= this.#seen) throw new PushError('PUSH_STORAGE_UNAVAILABLE', 'the log lags behind its feed')
   }
 
   #lose (position: Position, gap: NonNullable<Resumption['gap']>): void {

@@ -97,7 +97,8 @@ export class Topic implements FeedListener {
 
   #deliverVolatile (bodies: readonly Uint8Array[]): void {
     const frame = volatileFrame(this.channel, bodies)
-    for (const { outlet } of this.subscriptions) {
+    for (const { outlet, started } of this.subscriptions) {
+      if (!started) continue
       if (outlet.writable) {
         this.#counters.delivered += bodies.length
         outlet.write(frame)

@@ -11,6 +11,13 @@ import type { PublishRun } from './publish-run.js'
 import type { ConnectionLog, Peer, Service } from './service.js'
 import { Session } from './session.js'
 import type { Socket } from './socket.js'
+import { Turns } from './turns.js'
+
+/**
+ * How many times `limits.bufferedBytes` may wait at the most. Records stop at the limit itself; answers do not, so that a peer which asks and
+ * never reads has to be dropped somewhere.
+ */
+const BUFFERED_TIMES = 64
 
 /** Frames that may wait while a hello or a take-over is under way. */
 const WAITING_FRAMES = 1024
@@ -33,6 +40,8 @@ export class Connection implements Outlet {
   readonly subscriptions = new Map<string, Started>()
   /** Publishers' runs, by channel. */
   readonly runs = new Map<string, PublishRun>()
+  /** Requests, in order by channel. */
+  readonly turns = new Turns()
   /** Publishes without an answer. */
   publishing = 0
   state: ConnectionState = 'new'
@@ -141,10 +150,11 @@ export class Connection implements Outlet {
   write (frame: Uint8Array): void {
     if (this.state === 'ended') return
     this.#wrote = true
-    if (!this.#socket.write(frame) && this.writable) {
-      this.writable = false
-      this.#settle()
-    }
+    if (this.#socket.write(frame)) return
+    if (this.#socket.buffered > BUFFERED_TIMES * this.service.broker.settings.limits.bufferedBytes) return this.drop('PUSH_TOO_MANY')
+    if (!this.writable) return
+    this.writable = false
+    this.#settle()
   }
 
   /** Encodes and writes one frame. */
@@ -170,7 +180,7 @@ export class Connection implements Outlet {
     this.#wrote = false
     this.#silentVisits = this.#heard ? 0 : this.#silentVisits + 1
     this.#heard = false
-    this.session?.keep()
+    this.session?.keep(this.subscriptions.values())
     if (this.#silentVisits * this.service.heartbeat.period >= settings.limits.silence) this.drop('PUSH_TIMEOUT')
   }
 
@@ -212,7 +222,7 @@ export class Connection implements Outlet {
     this.#waiting = []
     for (const release of this.#releases) release()
     for (const started of this.subscriptions.values()) {
-      this.session?.leave(started)
+      this.session?.prolong(started)
       started.release()
     }
     this.subscriptions.clear()

@@ -27,7 +27,7 @@ export class PublishRun {
   #admitted: { frame: PublishFrame, draft: Draft }[] = []
   #publisher: string | null = null
   #discarding = false
-  /** Until a message of this run was new, each may be a repeat from an earlier connection. */
+  /** Until a message since the restart was new, each may be a repeat: from an earlier connection, or of an unknown outcome on this one. */
   #mayRepeat = true
   /** Whether nothing waits here: it may then be forgotten, and the client is asked to restart it. */
   idle = true
@@ -71,7 +71,7 @@ export class PublishRun {
   }
 
   #restart (publisher: string): void {
-    if (publisher !== this.#publisher) this.#mayRepeat = true
+    this.#mayRepeat = true
     this.#publisher = publisher
     this.#discarding = false
   }

@@ -52,10 +52,11 @@ export class Session {
     return this.ttl * 1.5
   }
 
-  /** Keeps it alive while it is connected. Called now and then. */
-  keep (): void {
+  /** Keeps it and its cursors alive while it is connected. Called now and then. */
+  keep (subscriptions: Iterable<Started>): void {
     if (this.generation === 0 || this.#broker.clock.now() - this.#touchedAt < this.ttl / 2) return
     this.#touch()
+    for (const started of subscriptions) this.prolong(started)
   }
 
   /** The connection ends: the session lives on from now. */
@@ -81,8 +82,8 @@ export class Session {
     if (verdict.verdict === 'started') subscription.onAcknowledged(verdict.position)
   }
 
-  /** The subscription ends with its connection: its cursor lives on from now. */
-  leave ({ subscription }: Started): void {
+  /** Lets the cursor of a subscription live on from now, where it stands. */
+  prolong ({ subscription }: Started): void {
     const { acknowledged, channel, qos } = subscription
     if (qos > 0 && this.generation > 0 && acknowledged !== null) this.#commit(channel, acknowledged, () => {})
   }

@@ -33,7 +33,10 @@ function welcome (webSocket: WebSocket, request: FastifyRequest, service: Servic
   // Ours to close, with a code: not the host's, and not @fastify/websocket's, which would close it without.
   request.server.websocketServer.clients.delete(webSocket)
   const connection = service.accept({ socket, log, authenticate: (token) => identify(request, token, service, authenticate) })
-  socket.attach(connection, (error) => log.error({ err: error }, 'push: listener failed'))
+  socket.attach(connection, {
+    onError: (error) => log.error({ err: error }, 'push: listener failed'),
+    onSocketError: (error) => log.debug({ err: error }, 'push: socket failed')
+  })
   if (webSocket.protocol !== SUBPROTOCOL) return connection.end('PUSH_VERSION')
   const hello = helloOf(request)
   if (hello !== null) connection.receive(hello)

@@ -11,6 +11,14 @@ export interface SocketLimits {
   readonly closeGrace: number
 }
 
+/** Whom the socket tells of errors. */
+export interface SocketReports {
+  /** A listener of ours threw. */
+  readonly onError: (error: unknown) => void
+  /** The peer broke WebSocket, or the network broke. */
+  readonly onSocketError: (error: Error) => void
+}
+
 /**
  * A WebSocket of `ws` as a connection's socket. Data frames are written to the stream below it, shared and encoded once; `ws` itself only
  * writes whole control frames there (pong and close), synchronously, since nothing ever goes through its compressor or its queue. So the
@@ -42,6 +50,11 @@ export class WebSocketSocket implements Socket {
 
   close (code: number, reason: string): void {
     this.#webSocket.close(code, reason)
+    this.#bound()
+  }
+
+  // The handshake has begun, by us or by `ws`: it ends within the grace.
+  #bound (): void {
     this.#cancelGrace ??= this.#clock.after(this.#limits.closeGrace, () => this.terminate())
   }
 
@@ -50,7 +63,7 @@ export class WebSocketSocket implements Socket {
   }
 
   /** Hands what happens on the socket to its connection. Every listener is guarded: a throw here would end the host's process. */
-  attach (connection: Connection, onError: (error: unknown) => void): void {
+  attach (connection: Connection, { onError, onSocketError }: SocketReports): void {
     const guarded = <Args extends unknown[]>(listener: (...args: Args) => void) => (...args: Args) => {
       try {
         listener(...args)
@@ -62,6 +75,12 @@ export class WebSocketSocket implements Socket {
     this.#webSocket.on('message', guarded((data: Buffer, isBinary: boolean) => {
       if (isBinary) connection.receiveBinary()
       else connection.receive(data.toString('utf8'), data.byteLength)
+    }))
+    // What breaks WebSocket itself ends with 1002, 1007 or 1009, which `ws` has sent by now. The listener of @fastify/websocket
+    // would destroy the socket before the peer could read it.
+    this.#webSocket.removeAllListeners('error').on('error', guarded((error: Error) => {
+      onSocketError(error)
+      this.#bound()
     }))
     this.#webSocket.on('close', guarded(() => {
       this.#cancelGrace?.()

@@ -26,7 +26,7 @@ export async function greet (connection: Connection, hello: HelloFrame, authenti
     limits: { frameBytes: limits.frameBytes, publishesInFlight: limits.publishesInFlight },
     subscriptions: subscriptions.map((each) => 'code' in each ? each : each.verdict)
   })
-  for (const started of connection.subscriptions.values()) started.subscription.settle()
+  for (const started of connection.subscriptions.values()) started.subscription.start()
 }
 
 // A refused subscription refuses itself alone; a storage that does not answer refuses the connection.

@@ -1,3 +1,4 @@
+import { PushError } from '../../core/errors.js'
 import type { HistoryFrame } from '../../protocol/frames.js'
 import type { Connection } from '../connection.js'
 import { sessionOf } from '../session.js'
@@ -5,6 +6,8 @@ import { sessionOf } from '../session.js'
 /** Reads a page of the log. [P-6.1] */
 export async function history (connection: Connection, { id, channel: name, limit, before, after, reverse }: HistoryFrame): Promise<void> {
   const { broker } = connection.service
+  // Pages are large: a peer that does not read what it asked for gets no more of them.
+  if (!connection.writable) throw new PushError('PUSH_BUSY')
   const channel = broker.channels.find(name)
   await broker.permissions.check('history', channel, sessionOf(connection).client)
   const page = await broker.history(name, {

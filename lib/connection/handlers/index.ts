@@ -8,6 +8,9 @@ import { publish } from './publish.js'
 import { subscribe } from './subscribe.js'
 import { unsubscribe } from './unsubscribe.js'
 
+/** Requests of one connection that may wait for their answers; more where it may subscribe to more channels. */
+const WAITING_REQUESTS = 1024
+
 /** Gives a frame of a connection that owns its session to its handler. Never throws. */
 export function handle (connection: Connection, frame: ClientFrame): void {
   switch (frame.type) {
@@ -15,17 +18,20 @@ export function handle (connection: Connection, frame: ClientFrame): void {
     case 'publish': return publish(connection, frame)
     case 'ping': return connection.send({ type: 'pong' })
     case 'pong': return
-    case 'subscribe': return answer(connection, frame, subscribe(connection, frame))
-    case 'unsubscribe': return answer(connection, frame, unsubscribe(connection, frame))
-    case 'history': return answer(connection, frame, history(connection, frame))
+    case 'subscribe': return answer(connection, frame, () => subscribe(connection, frame))
+    case 'unsubscribe': return answer(connection, frame, () => unsubscribe(connection, frame))
+    case 'history': return answer(connection, frame, () => history(connection, frame))
     case 'drop': return drop(connection, frame)
     case 'hello': return connection.end('PUSH_BAD_FRAME') // a second one
   }
 }
 
-// A refused request is answered by an error frame with its id. [P-3.4]
-function answer (connection: Connection, { id, channel }: { id: number, channel: string }, work: Promise<void>): void {
-  work.catch((error: unknown) => {
+// Requests for one channel are served in their order: the last one asked for is what holds in the end. A refused one is
+// answered by an error frame with its id. [P-3.4]
+function answer (connection: Connection, { id, channel }: { id: number, channel: string }, work: () => Promise<void>): void {
+  const { turns, service } = connection
+  if (turns.waiting >= Math.max(WAITING_REQUESTS, service.broker.settings.limits.subscriptions)) return connection.end('PUSH_TOO_MANY')
+  turns.run(channel, work).catch((error: unknown) => {
     const { code, message, cause } = toPushError(error, 'PUSH_INTERNAL')
     if (code === 'PUSH_INTERNAL') connection.log.warn({ err: cause ?? error }, 'push: request failed')
     connection.send({ type: 'error', id, channel, code, text: message })

@@ -39,7 +39,9 @@ async function publishVolatile (connection: Connection, { channel: name, qos, id
   const { clientId, userId } = client
   const publisher = userId === undefined ? { clientId } : { clientId, userId }
   const publication = { channel, data, qos, id: id ?? randomUUID(), named: id !== undefined, ttl, publisher }
-  if (id !== undefined && await publishing.recognise(publication) !== null) return
+  const known = id === undefined ? null : await publishing.recognise(publication)
+  if (known?.status === 'conflict') throw new PushError('PUSH_ID_CONFLICT')
+  if (known !== null) return
   await permissions.check('publish', channel, client)
   await publishing.volatile(channel, publishing.draft(publication))
 }

@@ -9,7 +9,7 @@ export async function subscribe (connection: Connection, frame: SubscribeFrame):
   const started = await begin(connection, frame)
   sessionOf(connection).follow(connection, started)
   connection.send({ type: 'subscribed', id: frame.id, ...started.verdict })
-  started.subscription.settle()
+  started.subscription.start()
 }
 
 /**
@@ -20,19 +20,24 @@ export async function begin (connection: Connection, { channel: name, qos, posit
   const { broker } = connection.service
   const session = sessionOf(connection)
   const channel = broker.channels.find(name)
-  const limit = broker.settings.limits.subscriptions
-  if (!connection.subscriptions.has(name) && connection.subscriptions.size >= limit) {
-    throw new PushError('PUSH_TOO_MANY', `more than ${limit} subscriptions`)
-  }
+  assertRoom(connection, name)
   await broker.permissions.check('subscribe', channel, session.client)
   // To begin in the past is to read it.
   if (rewind !== undefined && rewind > 0) await broker.permissions.check('history', channel, session.client)
   const started = await broker.subscribe({ channel: name, session: session.key, qos, position, rewind, outlet: connection })
-  if (connection.ended) {
+  try {
+    if (connection.ended) throw new PushError('PUSH_CLOSED')
+    assertRoom(connection, name) // others may have begun meanwhile
+  } catch (error) {
     started.release()
-    throw new PushError('PUSH_CLOSED')
+    throw error
   }
   connection.subscriptions.get(name)?.release()
   connection.subscriptions.set(name, started)
   return started
+}
+
+function assertRoom ({ subscriptions, service }: Connection, name: string): void {
+  const limit = service.broker.settings.limits.subscriptions
+  if (subscriptions.size >= limit && !subscriptions.has(name)) throw new PushError('PUSH_TOO_MANY', `more than ${limit} subscriptions`)
 }

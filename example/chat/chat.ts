@@ -1,0 +1,35 @@
+import type { AddressInfo } from 'node:net'
+import Fastify from 'fastify'
+import fastifyPush from '../../lib/index.js'
+import type { Push } from '../../types/index.js'
+import { Network } from './network.js'
+import { pages } from './pages.js'
+
+/** A running chat. */
+export interface Chat {
+  /** Where its page is. */
+  readonly url: string
+  /** What the server itself publishes with. */
+  readonly push: Push
+  /** Says goodbye to everybody and ends. */
+  close (): Promise<void>
+}
+
+/** Starts the chat on loopback, at `port` or, if that is taken, at a free one. */
+export async function startChat (port: number): Promise<Chat> {
+  const network = new Network()
+  const app = Fastify({ forceCloseConnections: true })
+  await app.register(fastifyPush, {
+    channels: { 'room/:name': { history: { limit: 500, ttl: '1d' }, clientPublish: true } },
+    session: { ttl: '1h' } // a page that was cut off for that long still continues where it was
+  })
+  await app.register(pages, { network })
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port: target } = app.server.address() as AddressInfo
+  const url = `http://127.0.0.1:${await network.listen(port, target)}/`
+  const close = async () => {
+    await app.close()
+    await network.close()
+  }
+  return { url, push: app.push, close }
+}

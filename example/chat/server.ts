@@ -1,0 +1,6 @@
+import { startChat } from './chat.js'
+
+const chat = await startChat(Number(process.env.PORT ?? 3000))
+console.log(`The chat is open at ${chat.url} (Ctrl+C ends it). Open it in two windows and cut one of them off.`)
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => chat.close())

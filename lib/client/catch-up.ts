@@ -1,0 +1,43 @@
+import type { Message, Position } from '../../types/message.js'
+import { toPushError } from '../core/errors.js'
+import type { Delivery } from './handlers.js'
+import { readHistory, type HistoryPage, type HistoryQuery } from './history.js'
+import type { Member, Subscription, SubscriptionContext } from './subscription.js'
+
+/**
+ * Gives a handler that joined a running subscription what it missed: a read of the history for it alone. Meanwhile nothing is
+ * handed over in the channel, so that the old comes before the new. What still waits in the queue is left out of it: it comes from there.
+ */
+export async function catchUp (
+  subscription: Subscription, member: Member, want: { readonly rewind: number | undefined, readonly from: Position | undefined },
+  ready: Promise<void>, context: SubscriptionContext
+): Promise<void> {
+  const { channel, queue } = subscription
+  queue.pause()
+  try {
+    await ready
+    const last = queue.current?.position ?? subscription.handled
+    const read = (query: HistoryQuery) => readHistory(context.requests, channel, query)
+    const messages = want.from !== undefined ? await readFrom(want.from, last, read) : (await read({ limit: want.rewind ?? 0 })).messages
+    const missed = messages.filter(({ position }) => position !== null && last !== null && position.epoch === last.epoch && position.offset <= last.offset)
+    queue.unshift(missed.map((message): Delivery => ({ message, position: null, era: 0, only: member })))
+  } catch (error) {
+    if (!subscription.idle) context.onError(channel, toPushError(error, 'PUSH_UNAVAILABLE'))
+  } finally {
+    queue.resume()
+  }
+}
+
+async function readFrom (from: Position, last: Position | null, read: (query: HistoryQuery) => Promise<HistoryPage>): Promise<Message[]> {
+  const messages: Message[] = []
+  for (let after: Position | null = from; after !== null && isBefore(after, last);) {
+    const page: HistoryPage = await read({ after })
+    messages.push(...page.messages)
+    after = page.next
+  }
+  return messages
+}
+
+function isBefore (a: Position, b: Position | null): boolean {
+  return b !== null && a.offset < b.offset
+}

@@ -1,0 +1,13 @@
+import { openClient, type Client } from './client.js'
+import type { ClientOptions } from './options.js'
+import { nodePlatform } from './platform/node.js'
+
+export { PushError } from '../core/errors.js'
+
+/**
+ * Makes a client and connects it, unless told otherwise. `url` is that of the service's WebSocket route.
+ * Keeps the process alive until it is closed. Throws `PUSH_OPTIONS` for options that can never work.
+ */
+export function createClient (url: string, options: ClientOptions = {}): Client {
+  return openClient(url, options, options.platform ?? nodePlatform())
+}

@@ -1,0 +1,167 @@
+import type { Message, Position, QoS } from '../../types/message.js'
+import { PushError } from '../core/errors.js'
+import { isCode } from '../protocol/codes.js'
+import type { GapFrame, MessagesFrame, SkipFrame, SubscriptionRequest, WelcomeFrame } from '../protocol/frames.js'
+import { catchUp } from './catch-up.js'
+import { utf8Length } from './encoding.js'
+import type { HandlerPolicy } from './options.js'
+import type { SavedState } from './saved-state.js'
+import { Subscription, type Member, type SubscriptionContext } from './subscription.js'
+
+/** A hello of more bytes might be more than the server takes; the other subscriptions follow after the welcome. */
+const HELLO_BYTES = 32_768
+
+/** What a handler asks for. */
+export interface JoinOptions {
+  readonly qos: QoS
+  readonly rewind: number | undefined
+  readonly from: Position | undefined
+  readonly policy: HandlerPolicy
+  /** Nothing more will come. */
+  readonly ended?: ((error: PushError | null) => void) | undefined
+}
+
+/** A handler's share in the subscription of its channel. */
+export interface Subscribed {
+  /** Resolves when the server has answered; rejects with the code of its refusal. */
+  readonly ready: Promise<void>
+  /** Ends this handler; the last one of a channel ends the subscription and forgets its cursor. Resolves when the server has answered. */
+  unsubscribe (): Promise<void>
+}
+
+/** All subscriptions of a client, by channel. */
+export class Subscriptions {
+  readonly #byChannel = new Map<string, Subscription>()
+  readonly #context: SubscriptionContext
+  readonly #saved: SavedState
+  #closed: { readonly error: PushError | null } | null = null
+
+  constructor (context: Omit<SubscriptionContext, 'onEnd'>, saved: SavedState) {
+    this.#context = { ...context, onEnd: (subscription) => this.#byChannel.delete(subscription.channel) }
+    this.#saved = saved
+  }
+
+  join (channel: string, handler: (message: Message) => unknown, options: JoinOptions): Subscribed {
+    const { promise, resolve, reject } = deferred()
+    const { qos, rewind, from, policy } = options
+    const member: Member = {
+      handler,
+      policy,
+      qos,
+      ready: resolve,
+      ended: (error) => {
+        reject(error ?? new PushError('PUSH_CLOSED'))
+        options.ended?.(error)
+      }
+    }
+    if (this.#closed !== null) {
+      member.ended(this.#closed.error)
+      return { ready: promise, unsubscribe: async () => {} }
+    }
+    const subscription = this.#of(channel)
+    const isLate = !subscription.idle && subscription.begun && (rewind !== undefined || from !== undefined)
+    if (isLate) {
+      catchUp(subscription, member, options, promise, this.#context)
+    } else {
+      subscription.from ??= from
+      if (rewind !== undefined) subscription.rewind = Math.max(rewind, subscription.rewind ?? 0)
+    }
+    subscription.join(member)
+    let left: Promise<void> | null = null
+    return { ready: promise, unsubscribe: () => (left ??= this.#leave(subscription, member)) }
+  }
+
+  /** What the hello lists. The others are asked for after the welcome. */
+  hello (): SubscriptionRequest[] {
+    const requests: SubscriptionRequest[] = []
+    let bytes = 0
+    for (const subscription of this.#byChannel.values()) {
+      if (bytes > HELLO_BYTES) break
+      const request = subscription.request()
+      bytes += utf8Length(JSON.stringify(request))
+      requests.push(request)
+    }
+    return requests
+  }
+
+  welcome (frame: WelcomeFrame): void {
+    const answers = new Map(frame.subscriptions.map((answer) => [answer.channel, answer]))
+    for (const subscription of [...this.#byChannel.values()]) {
+      const answer = answers.get(subscription.channel)
+      if (answer === undefined) subscription.ask()
+      else if ('verdict' in answer) subscription.accept(answer)
+      else subscription.refuse(new PushError(isCode(answer.code) ? answer.code : 'PUSH_INVALID', isCode(answer.code) ? undefined : answer.code))
+      subscription.acknowledge()
+    }
+  }
+
+  messages (frame: MessagesFrame): void {
+    this.#byChannel.get(frame.channel)?.messages(frame)
+  }
+
+  skip (frame: SkipFrame): void {
+    this.#byChannel.get(frame.channel)?.skip(frame)
+  }
+
+  gap (frame: GapFrame): void {
+    this.#byChannel.get(frame.channel)?.gap(frame)
+  }
+
+  down (): void {
+    for (const subscription of this.#byChannel.values()) subscription.down()
+  }
+
+  /** Takes over the cursors of an earlier process. */
+  restore (): void {
+    for (const subscription of this.#byChannel.values()) {
+      subscription.received ??= subscription.handled ??= this.#saved.cursors.get(subscription.channel) ?? null
+    }
+  }
+
+  /** Hands nothing more over, and says when the handlers at work have settled. */
+  drain (): boolean {
+    let settled = true
+    for (const { queue } of this.#byChannel.values()) {
+      queue.stop()
+      if (queue.current !== null) settled = false
+    }
+    return settled
+  }
+
+  close (error: PushError | null): void {
+    this.#closed = { error }
+    for (const subscription of this.#byChannel.values()) subscription.close(error)
+    this.#byChannel.clear()
+  }
+
+  #of (channel: string): Subscription {
+    let subscription = this.#byChannel.get(channel)
+    if (subscription === undefined) {
+      this.#context.requests.forgetUnsubscribe(channel)
+      subscription = new Subscription(channel, this.#saved.cursors.get(channel), this.#context)
+      this.#byChannel.set(channel, subscription)
+    }
+    return subscription
+  }
+
+  async #leave (subscription: Subscription, member: Member): Promise<void> {
+    subscription.leave(member)
+    member.ended(null)
+    if (!subscription.idle || this.#byChannel.get(subscription.channel) !== subscription) return
+    const { channel } = subscription
+    const { acks, requests } = this.#context
+    subscription.close(null)
+    this.#byChannel.delete(channel)
+    acks.forget(channel)
+    this.#saved.forget(channel)
+    await new Promise<void>((resolve) => requests.ask({ type: 'unsubscribe', channel }, () => resolve(), () => resolve()))
+  }
+}
+
+function deferred (): { promise: Promise<void>, resolve: () => void, reject: (error: unknown) => void } {
+  let resolve = () => {}
+  let reject: (error: unknown) => void = () => {}
+  const promise = new Promise<void>((...settle) => { [resolve, reject] = settle })
+  promise.catch(() => {}) // nobody has to await it
+  return { promise, resolve, reject }
+}

@@ -1,0 +1,64 @@
+import websocket, { type WebsocketPluginOptions } from '@fastify/websocket'
+import type { FastifyInstance } from 'fastify'
+import { SUBPROTOCOL } from '../protocol/version.js'
+
+export interface WebSocketServerOptions {
+  /** The host's, for the server that is made here. */
+  readonly websocket: WebsocketPluginOptions | undefined
+  /** Bytes of one frame, at the most. */
+  readonly frameBytes: number
+  /** Milliseconds for a closing handshake. */
+  readonly closeGrace: number
+}
+
+// ws ≥ 8.21 bounds what an unfinished message may hold (CVE-2026-62389); its own defaults are generous.
+const FRAGMENT_LIMITS = { maxFragments: 1024, maxBufferedChunks: 4096 }
+
+/**
+ * Sees to it that `scope` can have WebSocket routes. Where the host has @fastify/websocket already, it serves them, with the
+ * host's options. Otherwise it is registered for `scope` alone, so that the host, `outer`, may still register it for its own routes.
+ */
+export async function addWebSocketServer (outer: FastifyInstance, scope: FastifyInstance, options: WebSocketServerOptions): Promise<void> {
+  if (outer.hasDecorator('websocketServer')) return checkHost(outer, options.frameBytes)
+  const listeners = () => outer.server.listeners('upgrade') as ((...args: unknown[]) => void)[]
+  const others = new Set(listeners())
+  await scope.register(websocket, ours(options))
+  const added = listeners().filter((listener) => !others.has(listener))
+
+  outer.addHook('onReady', async () => {
+    if (outer.hasDecorator('websocketServer')) {
+      // The host has registered it after all. Both would hand each upgrade to the same router: once is enough.
+      for (const listener of added) outer.server.removeListener('upgrade', listener)
+    } else {
+      // For tests of the host; now that no decorator of that name can follow any more.
+      outer.injectWS = scope.injectWS
+    }
+  })
+}
+
+function ours ({ websocket = {}, frameBytes, closeGrace }: WebSocketServerOptions): WebsocketPluginOptions {
+  const { options, ...rest } = websocket
+  const closing = { closeTimeout: closeGrace } // not in the types of ws
+  return {
+    errorHandler: (error, socket, request) => {
+      request.log.error({ err: error }, 'push: connecting failed')
+      socket.terminate()
+    },
+    ...rest,
+    options: { maxPayload: frameBytes, handleProtocols: chooseProtocol, ...closing, ...FRAGMENT_LIMITS, ...options }
+  }
+}
+
+function chooseProtocol (offered: Set<string>): string | false {
+  return offered.has(SUBPROTOCOL) ? SUBPROTOCOL : [...offered][0] ?? false
+}
+
+function checkHost ({ log, websocketServer }: FastifyInstance, frameBytes: number): void {
+  const { maxPayload = 0, perMessageDeflate } = websocketServer.options
+  if (maxPayload === 0 || maxPayload > frameBytes) {
+    log.warn({ maxPayload, frameBytes }, 'push: @fastify/websocket was registered with a larger maxPayload than limits.frameBytes')
+  }
+  if (perMessageDeflate !== false && perMessageDeflate !== undefined) {
+    log.warn('push: @fastify/websocket was registered with perMessageDeflate: every connection may cost it a zlib context')
+  }
+}

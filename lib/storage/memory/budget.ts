@@ -1,0 +1,53 @@
+import { LargestFirst, type Weighted } from './largest.js'
+
+/** What all logs together may hold. */
+export interface BudgetLimits {
+  /** Bytes of bodies. */
+  readonly bytes: number
+  readonly records: number
+}
+
+/** A log, as far as the budget knows it. */
+export interface Holder extends Weighted {
+  /** Takes the oldest record off. */
+  dropOldest (): void
+}
+
+/**
+ * Counts what all logs together hold, and makes room by taking the oldest record from the largest of them.
+ */
+export class Budget {
+  readonly limits: BudgetLimits
+  bytes = 0
+  records = 0
+  /** Records taken for want of room, which their own channel would have kept. */
+  evicted = 0
+  #largest = new LargestFirst<Holder>()
+
+  constructor (limits: BudgetLimits) {
+    this.limits = limits
+  }
+
+  /** Makes room for one more record with a body of `bytes`, which is at most the limit. */
+  makeRoom (bytes: number): void {
+    while (this.bytes + bytes > this.limits.bytes || this.records + 1 > this.limits.records) {
+      const largest = this.#largest.first
+      if (largest === undefined) return
+      largest.dropOldest()
+      this.evicted++
+    }
+  }
+
+  /** A log holds so much more, or less. */
+  changed (log: Holder, bytes: number, records: number): void {
+    this.bytes += bytes
+    this.records += records
+    this.#largest.update(log)
+  }
+
+  /** Lets go of every log. */
+  clear (): void {
+    this.bytes = this.records = 0
+    this.#largest = new LargestFirst()
+  }
+}

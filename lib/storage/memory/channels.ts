@@ -1,0 +1,67 @@
+import type { Position } from '../../../types/message.js'
+import type { FeedListener } from '../../../types/storage.js'
+import type { ChannelLog } from './channel-log.js'
+import type { ExpiringMap, Expiring } from './expiring-map.js'
+
+/** Where a session stands, and which write of it said so. */
+export interface Cursor extends Expiring {
+  readonly position: Position
+  readonly generation: number
+  readonly number: number
+}
+
+/** One listener of one `join`. */
+export interface Joined {
+  readonly listener: FeedListener
+}
+
+/** All that is held of a channel. Each part is made when it is first needed. */
+export interface Channel {
+  log?: ChannelLog
+  cursors?: ExpiringMap<Cursor>
+  listeners?: Set<Joined>
+  /** When it was last asked for. */
+  usedAt: number
+}
+
+/** The channels that hold something, or held it a moment ago. */
+export class Channels {
+  readonly #channels = new Map<string, Channel>()
+
+  get size (): number {
+    return this.#channels.size
+  }
+
+  find (name: string): Channel | undefined {
+    return this.#channels.get(name)
+  }
+
+  /** The channel, made if need be. */
+  obtain (name: string, now: number): Channel {
+    let channel = this.#channels.get(name)
+    if (channel === undefined) this.#channels.set(name, channel = { usedAt: now })
+    channel.usedAt = now
+    return channel
+  }
+
+  clear (): void {
+    this.#channels.clear()
+  }
+
+  /**
+   * Drops what has had its time, then channels that hold nothing and were not asked for since `idle` milliseconds.
+   * Yields after each item.
+   */
+  * sweep (now: () => number, idle: number): Generator<void, void> {
+    for (const [name, channel] of this.#channels) {
+      if (channel.log !== undefined) yield * channel.log.sweep(now)
+      if (channel.cursors !== undefined) yield * channel.cursors.sweep(now)
+      if (holdsNothing(channel) && now() - channel.usedAt >= idle) this.#channels.delete(name)
+      yield
+    }
+  }
+}
+
+function holdsNothing ({ log, cursors, listeners }: Channel): boolean {
+  return (log?.isEmpty ?? true) && (cursors?.size ?? 0) === 0 && (listeners?.size ?? 0) === 0
+}

@@ -1,0 +1,56 @@
+import type { Clock } from '../../core/clock.js'
+import { later } from '../../core/position.js'
+import type { Position } from '../../../types/message.js'
+import type { CursorCommit, CursorStore } from '../../../types/storage.js'
+import type { Channels, Cursor } from './channels.js'
+import { ExpiringMap } from './expiring-map.js'
+import type { Lifecycle } from './lifecycle.js'
+
+/** The cursors of all channels, in memory. */
+export class MemoryCursors implements CursorStore {
+  readonly #lifecycle: Lifecycle
+  readonly #clock: Clock
+  readonly #channels: Channels
+
+  constructor (lifecycle: Lifecycle, clock: Clock, channels: Channels) {
+    this.#lifecycle = lifecycle
+    this.#clock = clock
+    this.#channels = channels
+  }
+
+  async load (channel: string, session: string): Promise<Position | null> {
+    this.#lifecycle.assertOpen()
+    return this.#channels.find(channel)?.cursors?.get(session, this.#clock.now())?.position ?? null
+  }
+
+  async commit (channel: string, commits: readonly CursorCommit[]): Promise<ReadonlyArray<'committed' | 'fenced'>> {
+    this.#lifecycle.assertOpen()
+    const now = this.#clock.now()
+    const cursors = this.#channels.obtain(channel, now).cursors ??= new ExpiringMap()
+    return commits.map((commit) => {
+      const stored = cursors.get(commit.session, now)
+      if (stored !== undefined && stored.generation > commit.generation) return 'fenced'
+      cursors.add(commit.session, moved(stored, commit, now), now)
+      return 'committed'
+    })
+  }
+
+  async remove (channel: string, session: string, generation: number): Promise<void> {
+    this.#lifecycle.assertOpen()
+    const cursors = this.#channels.find(channel)?.cursors
+    const stored = cursors?.get(session, this.#clock.now())
+    if (stored !== undefined && stored.generation <= generation) cursors?.delete(session)
+  }
+}
+
+/** The cursor after a commit that is not fenced. */
+function moved (stored: Cursor | undefined, commit: CursorCommit, now: number): Cursor {
+  const { generation, number } = commit
+  const until = now + commit.ttl
+  const position = { epoch: commit.position.epoch, offset: commit.position.offset }
+  if (stored === undefined) return { position, generation, number, until }
+  const isLater = generation > stored.generation || number > stored.number
+  const write = isLater ? { generation, number } : { generation: stored.generation, number: stored.number }
+  if (position.epoch === stored.position.epoch) return { position: later(stored.position, position), ...write, until }
+  return { position: isLater ? position : stored.position, ...write, until }
+}

@@ -1,0 +1,36 @@
+import { Deque } from './deque.js'
+
+/**
+ * Calls listeners in the order in which things happened: what a listener itself causes is told after
+ * everybody has heard what it was told.
+ */
+export class InOrder {
+  readonly #waiting = new Deque<() => void>()
+  readonly #onThrow: (error: unknown) => void
+  #telling = false
+
+  /** What a listener throws goes to `onThrow`, and no further. */
+  constructor (onThrow: (error: unknown) => void) {
+    this.#onThrow = onThrow
+  }
+
+  /** Calls `call` for each listener there is when its turn has come. Never throws. */
+  tell<Listener> (listeners: Iterable<Listener>, call: (listener: Listener) => void): void {
+    const telling = () => {
+      for (const listener of listeners) {
+        try {
+          call(listener)
+        } catch (error) {
+          this.#onThrow(error)
+        }
+      }
+    }
+    if (this.#telling) {
+      this.#waiting.push(telling)
+      return
+    }
+    this.#telling = true
+    for (let next: (() => void) | undefined = telling; next !== undefined; next = this.#waiting.shift()) next()
+    this.#telling = false
+  }
+}

@@ -1,0 +1,83 @@
+import type { Clock } from '../../core/clock.js'
+import { PushError } from '../../core/errors.js'
+import type { AppendOutcome, Draft, DraftKey, FeedRecord, LogStore, Page, Recognised, Retention } from '../../../types/storage.js'
+import type { Budget } from './budget.js'
+import { ChannelLog, slotOf, type KeyLimits } from './channel-log.js'
+import type { Channels } from './channels.js'
+import type { MemoryFeed } from './feed.js'
+import type { Lifecycle } from './lifecycle.js'
+
+/** What the log shares with the other ports, and its limits. */
+export interface LogParts {
+  readonly lifecycle: Lifecycle
+  readonly clock: Clock
+  readonly channels: Channels
+  readonly feed: MemoryFeed
+  readonly budget: Budget
+  readonly keys: KeyLimits
+}
+
+/** The logs of all channels, in memory. Every operation is done before the call returns: none interleaves with another. */
+export class MemoryLog implements LogStore {
+  readonly #parts: LogParts
+  #forgotten = 0
+
+  constructor (parts: LogParts) {
+    this.#parts = parts
+  }
+
+  /** Ids and publishers that were forgotten before their time. */
+  get forgotten (): number {
+    return this.#forgotten
+  }
+
+  async append (channel: string, drafts: readonly Draft[], retention: Retention): Promise<readonly AppendOutcome[]> {
+    const { lifecycle, clock, feed, budget } = this.#parts
+    lifecycle.assertOpen()
+    const most = Math.min(retention.bytes, budget.limits.bytes)
+    if (retention.limit < 1 || drafts.some(({ body }) => body.byteLength > most)) throw new PushError('PUSH_STORAGE_FULL')
+    const now = clock.now()
+    const log = this.#log(channel, now)
+    const forgotten = log.forgotten
+    log.keep(retention, now)
+    const stored: FeedRecord[] = []
+    const outcomes = drafts.map((draft) => appendOne(log, draft, now, stored))
+    this.#forgotten += log.forgotten - forgotten
+    if (stored.length > 0) feed.announce(channel, { epoch: log.epoch, from: log.state().head - stored.length + 1, records: stored })
+    return outcomes
+  }
+
+  async recognise (channel: string, key: DraftKey): Promise<Recognised | null> {
+    const { lifecycle, clock, channels } = this.#parts
+    lifecycle.assertOpen()
+    return channels.find(channel)?.log?.recognise(key, clock.now()) ?? null
+  }
+
+  async read (channel: string, query: { from: number, limit: number, bytes: number }): Promise<Page> {
+    const { lifecycle, clock } = this.#parts
+    lifecycle.assertOpen()
+    const now = clock.now()
+    return this.#log(channel, now).page(query, now)
+  }
+
+  #log (name: string, now: number): ChannelLog {
+    const { channels, budget, keys } = this.#parts
+    const channel = channels.obtain(name, now)
+    channel.log ??= new ChannelLog(budget, keys)
+    return channel.log
+  }
+}
+
+function appendOne (log: ChannelLog, draft: Draft, now: number, stored: FeedRecord[]): AppendOutcome {
+  const recognised = log.recognise(draft, now)
+  if (recognised?.status === 'conflict') return recognised
+  if (recognised !== null) {
+    log.refresh(draft, recognised.position, now)
+    return recognised
+  }
+  const slot = slotOf(draft.body, draft.qos, draft.ttl, now)
+  const offset = log.push(slot)
+  stored.push(slot)
+  log.remember(draft, offset, now)
+  return { status: 'stored', position: { epoch: log.epoch, offset } }
+}

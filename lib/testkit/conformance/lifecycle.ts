@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict'
+import type { StorageAdapter } from '../../../types/storage.js'
+import { ALL, Ear, LONG, ROOM, ROOMY, append, draft, readAll, rejectsWith, type Kit } from './kit.js'
+
+const context = { onError: () => {} }
+
+/** Every operation there is, each as a call that would succeed on an open adapter. */
+function operations ({ log, cursors, feed, sessions }: StorageAdapter): Array<[name: string, call: () => Promise<unknown>]> {
+  return [
+    ['log.append', () => log.append(ROOM, [draft('a')], ROOMY)],
+    ['log.recognise', () => log.recognise(ROOM, {})],
+    ['log.read', () => log.read(ROOM, ALL)],
+    ['cursors.load', () => cursors.load(ROOM, 's')],
+    ['cursors.commit', () => cursors.commit(ROOM, [{ session: 's', generation: 1, number: 1, position: { epoch: 'e', offset: 1 }, ttl: LONG }])],
+    ['cursors.remove', () => cursors.remove(ROOM, 's', 1)],
+    ['feed.join', () => feed.join(ROOM, new Ear())],
+    ['feed.broadcast', () => feed.broadcast(ROOM, [draft('a').body])],
+    ['sessions.find', () => sessions.find('s')],
+    ['sessions.claim', () => sessions.claim('s', LONG)],
+    ['sessions.touch', () => sessions.touch('s', 1, LONG)],
+    ['sessions.remove', () => sessions.remove('s', 1)]
+  ]
+}
+
+/** Open, close, health, and what every operation does outside of them. */
+export function lifecycle (kit: Kit): void {
+  kit.test('lifecycle: before open has resolved every operation rejects with PUSH_STORAGE_CLOSED and changes nothing', async () => {
+    const storage = await kit.create()
+    for (const [name, call] of operations(storage)) await rejectsWith('PUSH_STORAGE_CLOSED', `${name} before open`, call)
+    const opened = storage.open(context)
+    const early = operations(storage).map(([name, call]) => {
+      const result = call()
+      return rejectsWith('PUSH_STORAGE_CLOSED', `${name} before open has resolved`, () => result)
+    })
+    await Promise.all(early)
+    await opened
+    assert.equal((await readAll(storage)).head, 0)
+    assert.equal(await storage.cursors.load(ROOM, 's'), null)
+    assert.equal(await storage.sessions.find('s'), null)
+    for (const [, call] of operations(storage)) await call()
+    await storage.close()
+  })
+
+  kit.test('lifecycle: after close was called every operation rejects with PUSH_STORAGE_CLOSED', async () => {
+    const storage = await kit.create()
+    await storage.open(context)
+    const closed = storage.close()
+    for (const [name, call] of operations(storage)) await rejectsWith('PUSH_STORAGE_CLOSED', `${name} after close was called`, call)
+    await closed
+    for (const [name, call] of operations(storage)) await rejectsWith('PUSH_STORAGE_CLOSED', `${name} after close`, call)
+  })
+
+  kit.test('lifecycle: close is idempotent, also at once and before open', async () => {
+    const storage = await kit.create()
+    await storage.open(context)
+    await Promise.all([storage.close(), storage.close()])
+    await storage.close()
+    const unopened = await kit.create()
+    await unopened.close()
+    await unopened.close()
+    for (const [name, call] of operations(unopened)) await rejectsWith('PUSH_STORAGE_CLOSED', `${name} after close before open`, call)
+  })
+
+  kit.test('lifecycle: health never rejects and says whether operations would succeed', async () => {
+    const storage = await kit.create()
+    assert.equal((await storage.health()).ok, false)
+    await storage.open(context)
+    assert.equal((await storage.health()).ok, true)
+    await storage.close()
+    assert.equal((await storage.health()).ok, false)
+  })
+
+  kit.test('lifecycle: adapters that were created apart share nothing', async () => {
+    const [one, two] = [await kit.create(), await kit.create()]
+    await one.open(context)
+    await two.open(context)
+    await append(one, ROOM, 'a')
+    const { generation } = await one.sessions.claim('s', LONG)
+    await one.cursors.commit(ROOM, [{ session: 's', generation, number: 1, position: { epoch: 'e', offset: 1 }, ttl: LONG }])
+    const page = await readAll(two)
+    assert.equal(page.head, 0)
+    assert.notEqual(page.epoch, (await readAll(one)).epoch, 'a log created anew has a new epoch')
+    assert.equal(await two.sessions.find('s'), null)
+    assert.equal(await two.cursors.load(ROOM, 's'), null)
+    await one.close()
+    assert.equal((await readAll(two)).head, 0, 'closing one leaves the other open')
+    await two.close()
+  })
+}

@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict'
+import type { StorageAdapter } from '../../../types/storage.js'
+import { HALF, PAST, ROOM, TTL, append, by, draft, outcomesAre, readAll, texts, withId, type Kit } from './kit.js'
+
+/** How repeats are recognised: by publisher, by id, by both, and without appending. */
+export function repeats (kit: Kit): void {
+  byPublisher(kit)
+  byId(kit)
+  byBoth(kit)
+  recognising(kit)
+}
+
+async function headIs (storage: StorageAdapter, head: number): Promise<void> {
+  assert.equal((await readAll(storage)).head, head)
+}
+
+function byPublisher (kit: Kit): void {
+  kit.open('repeats: a sequence up to the last one of its publisher is a duplicate; only the last has its position', async (storage) => {
+    outcomesAre(await append(storage, ROOM, draft('a', by('p', 3)), draft('b', by('p', 7))), ['stored 1', 'stored 2'])
+    outcomesAre(await append(storage, ROOM, draft('b', by('p', 7)), draft('a', by('p', 3)), draft('?', by('p', 5))),
+      ['duplicate 2', 'duplicate null', 'duplicate null'])
+    const { epoch, records } = await readAll(storage)
+    assert.deepEqual(await append(storage, ROOM, draft('b', by('p', 7))), [{ status: 'duplicate', position: { epoch, offset: 2 } }])
+    assert.deepEqual(texts(records), ['a', 'b'])
+    outcomesAre(await append(storage, ROOM, draft('c', by('p', 100))), ['stored 3'])
+  })
+
+  kit.open('repeats: publishers and channels are apart', async (storage) => {
+    await append(storage, ROOM, draft('a', by('p', 9)))
+    outcomesAre(await append(storage, ROOM, draft('b', by('q', 1)), draft('c', by('P', 1))), ['stored 2', 'stored 3'])
+    outcomesAre(await append(storage, 'room/2', draft('d', by('p', 1))), ['stored 1'])
+  })
+
+  kit.open('repeats: within one run too', async (storage) => {
+    const run = [draft('a', by('p', 1)), draft('a', by('p', 1)), draft('b', by('p', 2)), draft('a', by('p', 1))]
+    outcomesAre(await append(storage, ROOM, ...run), ['stored 1', 'duplicate 1', 'stored 2', 'duplicate null'])
+    outcomesAre(await append(storage, ROOM, ...run), ['duplicate null', 'duplicate null', 'duplicate 2', 'duplicate null'])
+  })
+
+  kit.open('repeats: of copies sent at once, one is stored', async (storage) => {
+    const outcomes = await Promise.all(Array.from({ length: 10 }, () => append(storage, ROOM, draft('a', by('p', 1)))))
+    outcomesAre(outcomes.flat().sort((a, b) => b.status.localeCompare(a.status)), ['stored 1', ...Array<string>(9).fill('duplicate 1')])
+    await headIs(storage, 1)
+  })
+
+  kit.open('repeats: a sequence is remembered for its ttl at least, from the latest append of the publisher', async (storage) => {
+    await append(storage, ROOM, draft('a', by('p', 1, TTL)))
+    await kit.advance(HALF)
+    outcomesAre(await append(storage, ROOM, draft('a', by('p', 1, TTL))), ['duplicate 1'])
+    await kit.advance(PAST)
+    outcomesAre(await append(storage, ROOM, draft('a', by('p', 1, TTL))), ['duplicate 1'])
+  })
+
+  kit.open('repeats: a shorter ttl does not shorten what was promised', async (storage) => {
+    await append(storage, ROOM, draft('a', by('p', 1, 2 * TTL)))
+    await append(storage, ROOM, draft('a', by('p', 1, 1)))
+    await kit.advance(TTL)
+    outcomesAre(await append(storage, ROOM, draft('a', by('p', 1))), ['duplicate 1'])
+  })
+}
+
+function byId (kit: Kit): void {
+  kit.open('repeats: an id is a duplicate with the same fingerprint and a conflict with another', async (storage) => {
+    await append(storage, ROOM, 'zero', draft('a', withId('order', 'f1')))
+    const { epoch } = await readAll(storage)
+    const again = await append(storage, ROOM, draft('a', withId('order', 'f1')), draft('b', withId('order', 'f2')), draft('c', withId('Order', 'f1')))
+    assert.deepEqual(again, [{ status: 'duplicate', position: { epoch, offset: 2 } }, { status: 'conflict' }, { status: 'stored', position: { epoch, offset: 3 } }])
+    outcomesAre(await append(storage, ROOM, draft('b', withId('order', 'f2'))), ['conflict'])
+    assert.deepEqual(texts((await readAll(storage)).records), ['zero', 'a', 'c'], 'neither a duplicate nor a conflict stores anything')
+    outcomesAre(await append(storage, 'room/2', draft('b', withId('order', 'f2'))), ['stored 1'])
+  })
+
+  kit.open('repeats: ids and publishers of one name are apart', async (storage) => {
+    await append(storage, ROOM, draft('a', by('x', 5)), draft('b', withId('x', 'f')))
+    outcomesAre(await append(storage, ROOM, draft('a', by('x', 5)), draft('b', withId('x', 'f'))), ['duplicate 1', 'duplicate 2'])
+  })
+
+  kit.open('repeats: an id is remembered for its ttl at least, from its latest append, also beyond its record', async (storage) => {
+    await append(storage, ROOM, draft('a', withId('i', 'f', TTL)))
+    await storage.log.append(ROOM, [draft('b'), draft('c')], { limit: 1, bytes: 1000, ttl: TTL })
+    await kit.advance(HALF)
+    outcomesAre(await append(storage, ROOM, draft('a', withId('i', 'f', TTL))), ['duplicate 1'])
+    await kit.advance(PAST)
+    outcomesAre(await append(storage, ROOM, draft('a', withId('i', 'f', TTL)), draft('?', withId('i', 'other'))), ['duplicate 1', 'conflict'])
+  })
+}
+
+function byBoth (kit: Kit): void {
+  kit.open('repeats: the publisher is looked at before the id', async (storage) => {
+    await append(storage, ROOM, draft('a', { ...by('p', 1), ...withId('i', 'f') }))
+    outcomesAre(await append(storage, ROOM, draft('a', { ...by('p', 1), ...withId('i', 'other') })), ['duplicate 1'])
+    outcomesAre(await append(storage, ROOM, draft('b', { ...by('p', 2), ...withId('i', 'other') })), ['conflict'])
+  })
+
+  kit.open('repeats: a duplicate by id moves the publisher on, a conflict does not', async (storage) => {
+    await append(storage, ROOM, draft('a', withId('i', 'f')), 'b')
+    outcomesAre(await append(storage, ROOM, draft('a', { ...by('p', 1), ...withId('i', 'f') })), ['duplicate 1'])
+    outcomesAre(await append(storage, ROOM, draft('a', by('p', 1))), ['duplicate 1'])
+    outcomesAre(await append(storage, ROOM, draft('c', { ...by('p', 2), ...withId('i', 'other') })), ['conflict'])
+    outcomesAre(await append(storage, ROOM, draft('c', by('p', 2))), ['stored 3'])
+  })
+
+  kit.open('repeats: in a mixed run only what is new takes offsets', async (storage) => {
+    await append(storage, ROOM, draft('a', by('p', 1)), draft('b', withId('i', 'f')))
+    const run = [draft('c', by('p', 2)), draft('a', by('p', 1)), draft('?', withId('i', 'g')), draft('d'), draft('b', withId('i', 'f')), draft('e', by('q', 1))]
+    outcomesAre(await append(storage, ROOM, ...run), ['stored 3', 'duplicate null', 'conflict', 'stored 4', 'duplicate 2', 'stored 5'])
+    assert.deepEqual(texts((await readAll(storage)).records), ['a', 'b', 'c', 'd', 'e'])
+  })
+}
+
+function recognising (kit: Kit): void {
+  kit.open('recognise: says what append would say', async (storage) => {
+    assert.equal(await storage.log.recognise(ROOM, by('p', 1)), null)
+    await append(storage, ROOM, draft('a', by('p', 1)), draft('b', { ...by('p', 2), ...withId('i', 'f') }))
+    const keys = [by('p', 1), by('p', 2), by('p', 3), by('q', 1), withId('i', 'f'), withId('i', 'g'), withId('j', 'f'), { ...by('p', 2), ...withId('i', 'g') }, {}]
+    const recognised = await Promise.all(keys.map((key) => storage.log.recognise(ROOM, key)))
+    outcomesAre(recognised, ['duplicate null', 'duplicate 2', 'new', 'new', 'duplicate 2', 'conflict', 'new', 'duplicate 2', 'new'])
+    const { epoch } = await readAll(storage)
+    assert.deepEqual(recognised[1], { status: 'duplicate', position: { epoch, offset: 2 } })
+  })
+
+  kit.open('recognise: changes nothing', async (storage) => {
+    await append(storage, ROOM, draft('a', withId('known', 'f')))
+    await storage.log.recognise(ROOM, { ...by('p', 5), ...withId('i', 'f') })
+    await storage.log.recognise(ROOM, { ...by('p', 9), ...withId('known', 'f') })
+    outcomesAre(await append(storage, ROOM, draft('b', { ...by('p', 1), ...withId('i', 'g') })), ['stored 2'])
+    await headIs(storage, 2)
+  })
+}

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict'
+import { HALF, LONG, PAST, TTL, type Kit } from './kit.js'
+
+const S = 'session-1'
+
+/** Sessions: who owns them, and how long they live. */
+export function sessions (kit: Kit): void {
+  owning(kit)
+  living(kit)
+}
+
+function owning (kit: Kit): void {
+  kit.open('sessions: found once claimed; finding changes nothing', async ({ sessions }) => {
+    assert.equal(await sessions.find(S), null)
+    assert.equal(await sessions.find(S), null)
+    const { generation } = await sessions.claim(S, LONG)
+    assert.ok(Number.isSafeInteger(generation) && generation >= 1)
+    assert.deepEqual([await sessions.find(S), await sessions.find(S)], [{ generation }, { generation }])
+    assert.equal(await sessions.find('Session-1'), null)
+  })
+
+  kit.open('sessions: each claim is a greater generation, given to nobody else, also at once', async ({ sessions }) => {
+    const first = await sessions.claim(S, LONG)
+    const claims = await Promise.all(Array.from({ length: 20 }, () => sessions.claim(S, LONG)))
+    const generations = claims.map(({ generation }) => generation)
+    assert.equal(new Set([first.generation, ...generations]).size, 21)
+    assert.ok(Math.min(...generations) > first.generation)
+    assert.deepEqual(await sessions.find(S), { generation: Math.max(...generations) })
+    assert.ok((await sessions.claim(S, LONG)).generation > Math.max(...generations))
+  })
+
+  kit.open('sessions: only the latest generation touches, and a refused touch changes nothing', async ({ sessions }) => {
+    const old = await sessions.claim(S, LONG)
+    const now = await sessions.claim(S, TTL)
+    assert.equal(await sessions.touch(S, now.generation, TTL), true)
+    await kit.advance(HALF)
+    assert.equal(await sessions.touch(S, old.generation, LONG), false)
+    assert.deepEqual(await sessions.find(S), now)
+    await kit.advance(PAST)
+    assert.equal(await sessions.find(S), null, 'the refused touch did not prolong it')
+    assert.equal(await sessions.touch('nobody', 1, LONG), false)
+    assert.equal(await sessions.find('nobody'), null)
+  })
+
+  kit.open('sessions: remove ends it at once, unless a later generation owns it', async ({ sessions }) => {
+    const old = await sessions.claim(S, LONG)
+    const now = await sessions.claim(S, LONG)
+    const other = await sessions.claim('other', LONG)
+    await sessions.remove(S, old.generation)
+    assert.deepEqual(await sessions.find(S), now)
+    await sessions.remove(S, now.generation)
+    assert.equal(await sessions.find(S), null)
+    assert.equal(await sessions.touch(S, now.generation, LONG), false)
+    assert.deepEqual(await sessions.find('other'), other)
+    await sessions.remove('nobody', 1)
+  })
+
+  kit.open('sessions: whoever watches hears of each claim, until released', async ({ sessions }) => {
+    const heard: string[] = []
+    const others: string[] = []
+    const release = sessions.watch((session, generation) => { heard.push(`${session} ${generation}`) })
+    sessions.watch((session, generation) => { others.push(`${session} ${generation}`) })
+    const expected: string[] = []
+    for (const session of [S, 'b', S]) expected.push(`${session} ${(await sessions.claim(session, LONG)).generation}`)
+    await kit.until(() => heard.length >= 3 && others.length >= 3, 'the claims are heard')
+    assert.deepEqual(heard, expected)
+    release()
+    release()
+    await sessions.claim(S, LONG)
+    await kit.until(() => others.length >= 4, 'the other listener goes on')
+    assert.equal(heard.length, 3)
+  })
+}
+
+function living (kit: Kit): void {
+  kit.open('sessions: live for their ttl from the latest claim or touch', async ({ sessions }) => {
+    const { generation } = await sessions.claim(S, TTL)
+    await kit.advance(HALF)
+    assert.equal(await sessions.touch(S, generation, TTL), true)
+    await kit.advance(HALF + HALF / 2)
+    assert.deepEqual(await sessions.find(S), { generation })
+    const again = await sessions.claim(S, TTL)
+    await kit.advance(HALF)
+    assert.deepEqual(await sessions.find(S), again)
+    await kit.advance(PAST)
+    assert.equal(await sessions.find(S), null)
+    assert.equal(await sessions.touch(S, again.generation, TTL), false)
+    assert.equal(await sessions.find(S), null)
+  })
+
+  kit.open('sessions: one that has expired can be claimed anew', async ({ sessions }) => {
+    await sessions.claim(S, TTL)
+    await kit.advance(TTL + HALF)
+    const anew = await sessions.claim(S, TTL)
+    assert.deepEqual(await sessions.find(S), anew)
+    assert.ok((await sessions.claim(S, TTL)).generation > anew.generation)
+  })
+}

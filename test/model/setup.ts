@@ -1,0 +1,80 @@
+import type { ChannelOptions, FastifyPushOptions } from '../../types/options.js'
+import type { QoS } from '../../types/message.js'
+import type { StorageFaults } from './faulty-storage.js'
+import { ID_WINDOW } from './history.js'
+import type { NetworkFaults } from './network.js'
+import type { Cluster } from './node.js'
+import type { People, Plan } from './person.js'
+import type { Random } from './random.js'
+
+/** Records of one subscription in flight. Small, so that windows fill. */
+export const WINDOW = 5
+
+/** How long a session without a name is kept, and one with a name. Milliseconds. */
+export const SESSION_TTL = 20_000
+export const NAMED_TTL = 600_000
+
+/** One channel that keeps all, one that trims soon, one without history. */
+export const CHANNELS: Readonly<Record<string, ChannelOptions>> = {
+  'kept/long': { history: { limit: 10_000, ttl: '1d' }, clientPublish: true },
+  'kept/short': { history: { limit: 8, ttl: '30s' }, clientPublish: true },
+  plain: { clientPublish: true }
+}
+
+/** The names of the channels. */
+export const NAMES = Object.keys(CHANNELS)
+
+/** What the nodes are told. */
+export const OPTIONS: Pick<FastifyPushOptions, 'heartbeat' | 'session' | 'idWindow' | 'limits'> = {
+  heartbeat: { interval: 16_000, timeout: 4000 },
+  session: { ttl: SESSION_TTL, namedTtl: NAMED_TTL },
+  idWindow: ID_WINDOW,
+  limits: { window: WINDOW, silence: 60_000, publishesInFlight: 16, helloTimeout: 5000 }
+}
+
+/** A client at random. */
+export function planOf (random: Random, name: string): Plan {
+  const wanted = NAMES.filter(() => random.chance(0.6))
+  return {
+    name,
+    named: random.chance(0.6),
+    store: random.pick(['none', 'sync', 'async']),
+    subscriptions: wanted.map((channel) => ({
+      channel,
+      qos: random.pick<QoS>([0, 1, 1, 2, 2]),
+      ...(random.chance(0.2) && channel !== 'plain' ? { rewind: random.int(1, 6) } : {})
+    }))
+  }
+}
+
+/** What goes wrong in a run, and how often. */
+export interface Faults {
+  readonly storage: StorageFaults
+  readonly network: NetworkFaults
+  readonly handlers: People['handlers']
+  readonly refusals: Cluster['refusals']
+}
+
+/** Faults at random: in some runs the store, the network or the handlers do their work well, so that the others' faults show. */
+export function faultsOf (random: Random): Faults {
+  const calm = random.chance(0.15)
+  const level = (p: number): number => calm ? 0 : random.pick([0, p / 3, p, p * 2])
+  return {
+    storage: {
+      latency: random.pick([3, 20, 150]),
+      lostRequest: level(0.02),
+      lostReply: level(0.02),
+      late: level(0.01),
+      dropBatch: level(0.1),
+      repeatBatch: level(0.1)
+    },
+    network: {
+      refuse: random.pick([0, 0.1]),
+      loseWelcome: random.pick([0, 0.1]),
+      slow: random.pick([0, 0.3]),
+      latency: random.pick([5, 60, 600])
+    },
+    handlers: { slow: random.pick([0, 0.3]), fail: random.pick([0, 0, 0.1]), poison: random.pick([0, 0, 0.03]) },
+    refusals: random.pick([{ subscribe: 0, publish: 0 }, { subscribe: 0.03, publish: 0.1 }])
+  }
+}
