@@ -1,8 +1,8 @@
 import type { Position, QoS } from './message.js'
 
 /**
- * What a storage adapter promises. The ports are small and separate, so that they may be mixed
- * (`{ ...redisStorage(…), sessions: memoryStorage().sessions }` is a storage adapter too).
+ * What a storage adapter promises. The ports are small and separate, so that an adapter may be made of ports of two others; its
+ * `open` and `close` then serve both.
  *
  * Rules for every port:
  * - No operation spans two channels, or a channel and a session.

@@ -51,10 +51,12 @@ export class Channels {
 
 function readRules (pattern: string, options: ChannelOptions, sessionTtl: number): ChannelRules {
   const wrong = (why: string) => new PushError('PUSH_OPTIONS', `channel '${pattern}': ${why}`)
+  if (typeof options !== 'object' || options === null) throw wrong('options must be an object')
   const { history = false, qos = 1, clientPublish = false, authorize } = options
   if (qos !== 0 && qos !== 1 && qos !== 2) throw wrong('qos must be 0, 1 or 2')
   if (typeof clientPublish !== 'boolean') throw wrong('clientPublish must be a boolean')
   if (authorize !== undefined && typeof authorize !== 'function') throw wrong('authorize must be a function')
+  if (typeof history !== 'boolean' && (typeof history !== 'object' || history === null)) throw wrong('history must be a boolean or an object')
   const kept = typeof history === 'object' ? history : {}
   const { limit = 1000, bytes = 16 * MIB } = kept
   if (!Number.isSafeInteger(limit) || limit < 1) throw wrong('history.limit must be a positive integer')

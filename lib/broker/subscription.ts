@@ -4,10 +4,10 @@ import type { Clock } from '../core/clock.js'
 import { PushError } from '../core/errors.js'
 import { resume, verdict, type Resumption } from '../core/position.js'
 import { InflightWindow } from '../core/window.js'
+import type { Batch } from './batch.js'
 import type { Counters } from './counters.js'
 import { gapFrame, messagesFrame, skipFrame } from './encoding.js'
 import { segments } from './segments.js'
-import type { Batch } from './topic.js'
 
 /** Most records and bytes read at once when catching up. */
 const PAGE_RECORDS = 128

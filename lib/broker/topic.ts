@@ -1,4 +1,5 @@
 import type { FeedBatch, FeedListener, FeedRecord } from '../../types/storage.js'
+import type { Batch } from './batch.js'
 import type { Counters } from './counters.js'
 import { messagesFrame, volatileFrame } from './encoding.js'
 import type { Subscription } from './subscription.js'
@@ -6,13 +7,6 @@ import type { Subscription } from './subscription.js'
 /** Most records and bytes in one shared frame: a batch larger than a window could not be sent to anybody. */
 const BATCH_RECORDS = 64
 const BATCH_BYTES = 64 * 1024
-
-/** Records of one tick, contiguous, as one frame for all who stand before them. */
-export interface Batch {
-  readonly epoch: string
-  readonly from: number
-  readonly to: number
-}
 
 /**
  * One channel on this node: who follows it, and what arrived for them in this tick.

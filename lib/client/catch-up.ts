@@ -22,7 +22,8 @@ export async function catchUp (
     const missed = messages.filter(({ position }) => position !== null && last !== null && position.epoch === last.epoch && position.offset <= last.offset)
     queue.unshift(missed.map((message): Delivery => ({ message, position: null, era: 0, only: member })))
   } catch (error) {
-    if (!subscription.idle) context.onError(channel, toPushError(error, 'PUSH_UNAVAILABLE'))
+    // What ended the subscription itself was told already.
+    if (subscription.received !== null) context.onError(channel, toPushError(error, 'PUSH_UNAVAILABLE'))
   } finally {
     queue.resume()
   }

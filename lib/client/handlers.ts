@@ -10,6 +10,8 @@ const LONGEST_DELAY = 60_000
 export interface HandlerEntry {
   readonly handler: (message: Message) => unknown
   readonly policy: HandlerPolicy
+  /** An iterator: how long it works on a message is up to whoever asks it for the next one. */
+  readonly isPulled?: boolean
 }
 
 /** A step of a subscription, in its order: a message, or a mere move of the cursor. */
@@ -58,13 +60,14 @@ export class DeliveryQueue {
     return this.#current
   }
 
+  /** Whether handlers work on a message that they will settle by themselves. */
+  get busy (): boolean {
+    return [...this.#working].some(({ isPulled }) => isPulled !== true)
+  }
+
   /** Deliveries that wait. */
   get length (): number {
     return this.#items.length - this.#head
-  }
-
-  get entries (): readonly HandlerEntry[] {
-    return this.#entries
   }
 
   add (entry: HandlerEntry): void {

@@ -24,8 +24,6 @@ const DISBELIEF = [30_000, 90_000] as const
 export interface Wire {
   /** Whether frames go out now. */
   readonly live: boolean
-  /** Which link is the present one; counts up. */
-  readonly generation: number
   /** Bytes handed over and not yet sent. */
   readonly buffered: number
   send (frame: ClientFrame): void
@@ -73,10 +71,6 @@ export class Session implements Wire {
 
   get live (): boolean {
     return this.#link !== null && this.#link.live
-  }
-
-  get generation (): number {
-    return this.#generation
   }
 
   get buffered (): number {

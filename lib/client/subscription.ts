@@ -135,7 +135,7 @@ export class Subscription {
 
   /** Acknowledges anew what an earlier link may not have brought across. */
   acknowledge (): void {
-    if (this.#moved && this.handled !== null) this.#context.acks.note(this.channel, this.handled, this.#ackQoS)
+    if (this.#granted !== null && this.#moved && this.handled !== null) this.#context.acks.note(this.channel, this.handled, this.#ackQoS)
   }
 
   /** The server's answer: [P-3.2]. */

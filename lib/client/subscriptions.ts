@@ -17,7 +17,7 @@ export interface JoinOptions {
   readonly rewind: number | undefined
   readonly from: Position | undefined
   readonly policy: HandlerPolicy
-  /** Nothing more will come. */
+  /** Of an iterator: nothing more will come. */
   readonly ended?: ((error: PushError | null) => void) | undefined
 }
 
@@ -48,6 +48,7 @@ export class Subscriptions {
       handler,
       policy,
       qos,
+      isPulled: options.ended !== undefined,
       ready: resolve,
       ended: (error) => {
         reject(error ?? new PushError('PUSH_CLOSED'))
@@ -123,7 +124,7 @@ export class Subscriptions {
     let settled = true
     for (const { queue } of this.#byChannel.values()) {
       queue.stop()
-      if (queue.current !== null) settled = false
+      if (queue.busy) settled = false
     }
     return settled
   }

@@ -1,15 +1,13 @@
-import type { Outlet } from '../broker/subscription.js'
-import type { Started } from '../broker/subscribing.js'
 import { encodeFrame } from '../broker/encoding.js'
+import type { Started } from '../broker/subscribing.js'
 import { toPushError } from '../core/errors.js'
 import { decodeClientFrame } from '../protocol/codec.js'
 import { codes, type Code } from '../protocol/codes.js'
 import type { ClientFrame, HelloFrame, ServerFrame } from '../protocol/frames.js'
-import { handle } from './handlers/index.js'
+import type { ConnectionContext, ConnectionLog, Peer, Run, ServiceContext } from './context.js'
 import { greet } from './handlers/hello.js'
-import type { PublishRun } from './publish-run.js'
-import type { ConnectionLog, Peer, Service } from './service.js'
-import { Session } from './session.js'
+import { handle } from './handlers/index.js'
+import type { Session } from './session.js'
 import type { Socket } from './socket.js'
 import { Turns } from './turns.js'
 
@@ -33,13 +31,13 @@ const WAITING_FRAMES = 1024
 export type ConnectionState = 'new' | 'greeting' | 'guest' | 'claiming' | 'owner' | 'ended'
 
 /** One connected client: takes its frames in order, owns all that has to be freed, and is where its subscriptions write. */
-export class Connection implements Outlet {
-  readonly service: Service
+export class Connection implements ConnectionContext {
+  readonly service: ServiceContext
   readonly log: ConnectionLog
   /** By channel. */
   readonly subscriptions = new Map<string, Started>()
   /** Publishers' runs, by channel. */
-  readonly runs = new Map<string, PublishRun>()
+  readonly runs = new Map<string, Run>()
   /** Requests, in order by channel. */
   readonly turns = new Turns()
   /** Publishes without an answer. */
@@ -57,7 +55,7 @@ export class Connection implements Outlet {
   #heard = true
   #silentVisits = 0
 
-  constructor (service: Service, { socket, log, authenticate }: Peer) {
+  constructor (service: ServiceContext, { socket, log, authenticate }: Peer) {
     this.service = service
     this.log = log
     this.#socket = socket
@@ -141,7 +139,7 @@ export class Connection implements Outlet {
   async #claim (): Promise<void> {
     const session = this.session as Session
     await session.claim()
-    for (const started of this.subscriptions.values()) session.follow(this, started)
+    for (const started of this.subscriptions.values()) session.follow(started, this)
   }
 
   // ---- out

@@ -3,8 +3,7 @@ import type { Channel } from '../broker/channels.js'
 import type { Publication } from '../broker/publishing.js'
 import { PushError, toPushError } from '../core/errors.js'
 import type { PublishFrame } from '../protocol/frames.js'
-import type { Connection } from './connection.js'
-import { sessionOf } from './session.js'
+import { sessionOf, type ConnectionContext, type Run } from './context.js'
 
 /** Most messages in one append. */
 const RUN = 64
@@ -19,8 +18,8 @@ const MARGIN = 600_000
  * What one publisher sends to one channel on one connection, strictly one append after the other, so that `sequence ≤ last`
  * tells a repeat. After anything but ok it discards frames until one restarts the run: the client decides what comes next. [P-5.5]
  */
-export class PublishRun {
-  readonly #connection: Connection
+export class PublishRun implements Run {
+  readonly #connection: ConnectionContext
   readonly #channel: string
   #queue: PublishFrame[] = []
   /** Admitted and not yet appended, in order. */
@@ -29,15 +28,13 @@ export class PublishRun {
   #discarding = false
   /** Until a message since the restart was new, each may be a repeat: from an earlier connection, or of an unknown outcome on this one. */
   #mayRepeat = true
-  /** Whether nothing waits here: it may then be forgotten, and the client is asked to restart it. */
   idle = true
 
-  constructor (connection: Connection, channel: string) {
+  constructor (connection: ConnectionContext, channel: string) {
     this.#connection = connection
     this.#channel = channel
   }
 
-  /** Takes a frame of QoS 1 or 2. */
   push (frame: PublishFrame): void {
     this.#queue.push(frame)
     if (this.idle) this.#work().catch((error: unknown) => this.#connection.fail(error))

@@ -1,32 +1,17 @@
-import type { Identity } from '../../types/options.js'
 import type { Broker } from '../broker/broker.js'
 import { Connection } from './connection.js'
+import type { ConnectionContext, Peer, ServiceContext } from './context.js'
 import { Heartbeat } from './heartbeat.js'
-import type { Socket } from './socket.js'
-
-/** What a connection logs to: `request.log` of the upgrade request, or less. */
-export interface ConnectionLog {
-  debug (fields: object, text: string): void
-  warn (fields: object, text: string): void
-}
-
-/** How one peer is let in. */
-export interface Peer {
-  readonly socket: Socket
-  readonly log: ConnectionLog
-  /** Says who the peer is; rejects to refuse it. `null`: anonymous. */
-  readonly authenticate: (token: string | undefined) => Promise<Identity | null>
-}
 
 /** Accepts per second that a node is expected to stand: the base of `spread`. */
 const ACCEPTS_PER_SECOND = 2000
 
 /** All connections of one node. */
-export class Service {
+export class Service implements ServiceContext {
   readonly broker: Broker
   readonly heartbeat: Heartbeat
-  readonly #connections = new Set<Connection>()
-  readonly #bySession = new Map<string, Set<Connection>>()
+  readonly #connections = new Set<ConnectionContext>()
+  readonly #bySession = new Map<string, Set<ConnectionContext>>()
   readonly #unwatch: () => void
   #closing: ((error: null) => void) | null = null
   #closed = false
@@ -63,14 +48,14 @@ export class Service {
   }
 
   /** A connection knows its session now. */
-  enter (connection: Connection, session: string): void {
+  enter (connection: ConnectionContext, session: string): void {
     let connections = this.#bySession.get(session)
     if (connections === undefined) this.#bySession.set(session, connections = new Set())
     connections.add(connection)
   }
 
   /** A connection is gone. */
-  forget (connection: Connection, session: string | null): void {
+  forget (connection: ConnectionContext, session: string | null): void {
     this.#connections.delete(connection)
     if (session !== null) {
       const connections = this.#bySession.get(session)
@@ -97,3 +82,5 @@ export class Service {
     }
   }
 }
+
+export type { Peer }

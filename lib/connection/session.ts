@@ -3,9 +3,14 @@ import type { ClientInfo, Identity } from '../../types/options.js'
 import type { Position } from '../../types/message.js'
 import type { Broker } from '../broker/broker.js'
 import type { Started } from '../broker/subscribing.js'
-import { PushError } from '../core/errors.js'
-import type { HelloFrame } from '../protocol/frames.js'
-import type { Connection } from './connection.js'
+import type { Code } from '../protocol/codes.js'
+import type { HelloFrame, ServerFrame } from '../protocol/frames.js'
+
+/** Whom a session tells what became of a commit. */
+interface Confirmed {
+  send (frame: ServerFrame): void
+  end (code: Code): void
+}
 
 /** What a connection needs of the session it belongs to: its name, its generation, and the writing of its cursors. */
 export class Session {
@@ -72,7 +77,7 @@ export class Session {
   }
 
   /** Writes the acknowledgements of a subscription behind, and where it starts if nobody knew it. */
-  follow (connection: Connection, { subscription, verdict }: Started): void {
+  follow ({ subscription, verdict }: Started, connection: Confirmed): void {
     if (subscription.qos === 0) return
     const { channel } = subscription
     subscription.onAcknowledged = (position) => this.#commit(channel, position, (outcome) => {
@@ -97,10 +102,4 @@ export class Session {
     const commit = { session: this.key, generation: this.generation, number: ++this.#number, position, ttl: this.#life }
     this.#broker.cursors.write(channel, commit, done)
   }
-}
-
-/** The session of a connection that has been welcomed. */
-export function sessionOf (connection: Connection): Session {
-  if (connection.session === null) throw new PushError('PUSH_INTERNAL')
-  return connection.session
 }

@@ -6,7 +6,7 @@ import { codes, type Code } from '../protocol/codes.js'
 export class PushError extends Error {
   readonly code: Code
   /** The message's id, on the error of a publish: a retry with this id is safe. */
-  id?: string
+  declare id?: string
   /** For HTTP: what Fastify answers if the error leaves a route handler. */
   readonly statusCode: number
 

@@ -25,6 +25,7 @@ export async function startBrowser (options: { colorScheme?: 'light' | 'dark' } 
   const executablePath = findChromium()
   const profile = await mkdtemp(join(tmpdir(), 'fastify-push-chromium-'))
   const context = await chromium.launchPersistentContext(profile, { executablePath, headless: true, args: ARGS, ...options })
+  context.setDefaultTimeout(20_000)
   const complaints: string[] = []
   const open = async (url: string, viewport = { width: 1200, height: 800 }) => {
     const page = await context.newPage()

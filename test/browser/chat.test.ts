@@ -6,6 +6,8 @@ import { startBrowser, type Browser } from './browser.js'
 
 const ROOM = 'room/lobby'
 
+t.setTimeout(120_000) // a browser on a busy machine
+
 let browser: Browser
 t.before(async () => { browser = await startBrowser() })
 t.teardown(() => browser?.close())

@@ -380,3 +380,19 @@ t.test('options that can never work are refused', (t) => {
   t.ok(new PushError('PUSH_CLOSED') instanceof Error)
   t.end()
 })
+
+t.test('[P-2.7] a welcome that comes on a link given up already is not heeded', async (t) => {
+  const { platform, client, pass } = setUp()
+  await pass()
+  const old = platform.last
+  client.reconnect()
+  old.open()
+  old.say({
+    type: 'welcome', clientId: 'c', resumed: true, sessionTtl: 1, heartbeat: { interval: 1, timeout: 1 }, spread: 0, limits: { frameBytes: 1, publishesInFlight: 1 }, subscriptions: []
+  })
+  old.events.message('not json')
+  t.equal(client.state, 'connecting')
+  t.same(old.frames, [])
+  platform.last.welcome()
+  t.equal(client.state, 'live')
+})

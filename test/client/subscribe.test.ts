@@ -453,6 +453,16 @@ t.test('a later handler with rewind reads the history for itself, before what co
   t.same(third.at(-1), 13)
 })
 
+t.test('a later handler with rewind whose subscription is refused hears of it once', async (t) => {
+  const { client, socket, errors, pass } = await setUpLive()
+  client.channel('a').subscribe(() => {})
+  const late = outcomeOf(client.channel('a').subscribe(() => {}, { rewind: 1 }).ready)
+  socket.say({ type: 'error', id: 1, channel: 'a', code: 'PUSH_FORBIDDEN', text: '' })
+  await pass()
+  t.equal(late.code, 'PUSH_FORBIDDEN')
+  t.same(errors, ['PUSH_FORBIDDEN'])
+})
+
 t.test('[P-6.1] [P-3.6] history: pages, refusals, and an answer that comes on the next link', async (t) => {
   const { client, socket, platform, pass } = await setUpLive()
   const a = client.channel('a')
@@ -595,10 +605,36 @@ t.test('[P-4.8] close waits for handlers at work and for confirmations, within b
   t.equal(second.platform.manual.pending, 0)
 })
 
+t.test('listeners of a channel that throw are told to the client, and released ones hear nothing', async (t) => {
+  const { client, socket, errors } = await setUpLive({}, (client) => client.channel('a').subscribe(() => {}))
+  const gaps: unknown[] = []
+  const a = client.channel('a')
+  const offs = [a.on('gap', () => { throw new Error('no') }), a.on('gap', (gap) => { gaps.push(gap) })]
+  const say = (offset: number) => socket.say({ type: 'gap', channel: 'a', reason: 'epoch', from: null, to: null, count: null, position: { epoch: 'f', offset } })
+  say(1)
+  t.same(errors, ['PUSH_HANDLER_FAILED'])
+  for (const off of offs) off()
+  say(2)
+  t.equal(gaps.length, 1)
+})
+
 t.test('options that make no sense are refused on the spot', (t) => {
   const a = setUp({ connect: false }).client.channel('a')
   for (const options of [{ qos: 3 }, { rewind: -1 }, { rewind: 1.5 }, { from: { epoch: '', offset: 1 } }]) {
     t.throws(() => a.subscribe(() => {}, options as never), { code: 'PUSH_INVALID' })
   }
   t.end()
+})
+
+t.test('close does not wait for a loop that holds a message, nor acknowledge it', async (t) => {
+  const { client, socket, pass } = await setUpLive()
+  const iterator = client.channel('a')[Symbol.asyncIterator]()
+  socket.say({ type: 'subscribed', id: 1, channel: 'a', qos: 1, verdict: 'started', position: { epoch: 'e', offset: 0 } })
+  socket.records('a', 1)
+  await iterator.next()
+  client.close()
+  await pass()
+  t.equal(client.state, 'closed')
+  t.same(await iterator.next(), { done: true, value: undefined })
+  t.equal(socket.of('ack').length, 0)
 })

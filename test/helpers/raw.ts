@@ -68,17 +68,21 @@ export class RawClient {
   readonly frames: RawFrame[] = []
   /** Resolves with the answer to the upgrade: its head. */
   readonly answered: Promise<string>
-  /** Resolves when the socket is gone. */
+  /** Resolves when the server has ended it. */
   readonly gone: Promise<void>
   #rest = Buffer.alloc(0)
   #upgraded = false
+  #over = false
   #wake = (): void => {}
 
   /** `extra` is sent in the same segment as the upgrade request. */
   constructor (port: number, { path = '/push', protocols = [SUBPROTOCOL], extra = Buffer.alloc(0) }: { path?: string, protocols?: readonly string[], extra?: Buffer } = {}) {
     this.socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true })
     this.socket.on('error', () => {})
-    this.gone = new Promise((resolve) => { this.socket.on('close', () => { resolve(); this.#wake() }) })
+    this.gone = new Promise((resolve) => {
+      const over = () => { this.#over = true; resolve(); this.#wake() }
+      this.socket.on('end', over).on('close', over)
+    })
     const head = [
       `GET ${path} HTTP/1.1`, 'Host: localhost', 'Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13',
       `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`, ...protocols.length > 0 ? [`Sec-WebSocket-Protocol: ${protocols.join(', ')}`] : [], '', ''
@@ -113,7 +117,7 @@ export class RawClient {
     for (;;) {
       const found = this.frames.find(wants)
       if (found !== undefined) return found
-      if (this.socket.destroyed) throw new Error('the socket is gone')
+      if (this.#over) throw new Error('the socket is gone')
       await new Promise<void>((resolve) => { this.#wake = resolve })
     }
   }

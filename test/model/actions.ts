@@ -131,7 +131,7 @@ function stopNode (world: World): void {
 function killClient (world: World): void {
   const person = world.random.pick(world.persons)
   const { process } = person
-  if (process?.process.alive !== true) return
+  if (process === undefined) return
   process.kill()
   world.network.leave(process.process, world.random.chance(0.3))
   world.scheduler.later(world.random.pick([10, 1000, 10_000, 60_000]), () => world.startPerson(person))
@@ -139,7 +139,7 @@ function killClient (world: World): void {
 
 // Another process comes up under the same name while the first still lives.
 function takeOver (world: World): void {
-  const named = world.persons.filter((person) => person.plan.named && person.plan.store === 'none' && person.process?.alive === true)
+  const named = world.persons.filter((person) => person.plan.named && person.plan.store === 'none' && person.process !== undefined)
   one(world, named)?.start()
 }
 

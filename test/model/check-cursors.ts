@@ -8,6 +8,8 @@ interface Writer { generation: number, number: number, since: number, at: number
 export class CursorChecks {
   readonly #history: History
   readonly #writers = new Map<string, Writer>()
+  /** The furthest that was ever committed, by session, channel and epoch. */
+  readonly #furthest = new Map<string, number>()
   /** What of `… position` no process of the session's client has handled, or `undefined`. */
   readonly #unhandled: (session: string, channel: string, position: Position) => number | undefined
 
@@ -30,6 +32,8 @@ export class CursorChecks {
       if (outcome === 'committed') this.#checkLead(what, commit, channel)
     }
     if (outcome === 'fenced') return
+    const place = `${key}\n${position.epoch}`
+    this.#furthest.set(place, Math.max(position.offset, this.#furthest.get(place) ?? 0))
     const isLater = writer === undefined || generation > writer.generation || number > writer.number
     const { now, store } = this.#history
     if (isLater) this.#writers.set(key, { generation, number, since: writer?.since ?? now, at: now, store })
@@ -39,6 +43,11 @@ export class CursorChecks {
   knows (session: string, channel: string, time: number, ttl: number): boolean {
     const writer = this.#writers.get(`${session}\n${channel}`)
     return writer !== undefined && writer.store === this.#history.store && writer.since < time && this.#history.now - writer.at < ttl
+  }
+
+  /** Whether a cursor has ever been at or beyond a position. */
+  reached (session: string, channel: string, { epoch, offset }: Position): boolean {
+    return (this.#furthest.get(`${session}\n${channel}\n${epoch}`) ?? -1) >= offset
   }
 
   /** The cursor was removed. */

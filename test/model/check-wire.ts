@@ -19,8 +19,8 @@ export interface WireWorld {
   reader (process: string, channel: string): Reader | undefined
   /** What the store of a process says it has handled; `undefined` where it has none. */
   saved (process: string, channel: string): Position | null | undefined
-  /** Where the session's cursor really stands. */
-  cursor (process: string, channel: string): Promise<Position | null>
+  /** Whether the session's cursor has ever been at or beyond a position. */
+  committed (process: string, channel: string, position: Position): boolean
   /** A process of a client has been told that the session is not known any more. */
   renewed (process: string): void
   /** A process of a client is told where a subscription begins anew, or goes on after a loss. */
@@ -162,13 +162,9 @@ export class WireChecks implements Tap {
     if (saved?.epoch !== epoch || saved.offset < offset) this.#history.found('acknowledged-not-saved', `${what}, and its store says ${show(saved)}`)
   }
 
-  #checkConfirmed (process: string, channel: string, { epoch, offset }: Position): void {
-    const { store } = this.#history
-    this.#world.cursor(process, channel).then((cursor) => {
-      if (store !== this.#history.store) return
-      if (cursor === null || (cursor.epoch === epoch && cursor.offset < offset)) {
-        this.#history.found('confirmed-not-stored', `${process} is told that ${channel} ${epoch.slice(0, 4)}:${offset} is stored, and the cursor stands at ${show(cursor)}`)
-      }
-    }, () => {})
+  #checkConfirmed (process: string, channel: string, position: Position): void {
+    if (!this.#world.committed(process, channel, position)) {
+      this.#history.found('confirmed-not-stored', `${process} is told that ${channel} ${show(position)} is stored`)
+    }
   }
 }

@@ -207,13 +207,15 @@ export class Link implements ClientSocket {
 
   /** The upgrade request arrives, or does not. */
   reach (random: Random, protocols: readonly string[], refuse: number): void {
-    const listener = random.pick(this.#network.listeners)
+    const { listeners } = this.#network
+    const listener = listeners.length === 0 ? undefined : random.pick(listeners)
     if (this.#client === 'gone') {
       if (random.chance(0.5)) return // the request had not left yet
-    } else if (!listener.process.alive || random.chance(refuse)) {
+    } else if (listener?.process.alive !== true || random.chance(refuse)) {
       if (random.chance(0.2)) return // no answer at all
       return this.client.later(this.#network.latency(), () => this.#closeClient(1006, ''))
     }
+    if (listener === undefined) return
     this.listener = listener
     this.slow = random.chance(this.#network.faults.slow)
     this.notes.set('lose', random.chance(this.#network.faults.loseWelcome))

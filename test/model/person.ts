@@ -45,8 +45,6 @@ export class Person {
   /** Where the server has told it that a subscription begins, or goes on after a loss. */
   readonly told = new Map<string, Position[]>()
   readonly store = new Map<string, string>()
-  /** The secret its newest process goes by. */
-  session = ''
   readonly #people: People
 
   constructor (people: People, plan: Plan) {
@@ -54,14 +52,9 @@ export class Person {
     this.plan = plan
   }
 
-  /** The newest process. */
+  /** The newest process that runs. */
   get process (): ClientProcess | undefined {
-    return this.processes.at(-1)
-  }
-
-  /** The name of its session in the store. */
-  get key (): string {
-    return this.plan.named ? `/c/${this.plan.name}` : `/s/${this.session}`
+    return this.processes.findLast((client) => client.alive)
   }
 
   /** The server has told one of its processes where a subscription begins anew, or goes on after a loss. */
@@ -74,8 +67,8 @@ export class Person {
   begins (process: string, { channel, verdict, position, gap }: SubscriptionVerdict, known: (since: number) => boolean): void {
     const readers = this.readers.get(channel) ?? []
     const reader = readers.findLast((each) => each.process === process)
-    const before = readers.filter((each) => each !== reader && !each.ended && each.settled !== null && each.qos > 0)
-    if (before.length === 0 || reader === undefined || reader.qos === 0) return
+    const before = readers.filter((each) => each !== reader && each.settled !== null && each.qos > 0)
+    if (before.every((each) => each.ended) || reader === undefined || reader.qos === 0) return
     if (verdict === 'started' ? !known(reader.since) : gap !== undefined && gap.from === null) return
     const to = gap?.from == null ? position.offset : gap.from - 1
     if (before.every((each) => each.unhandled(position.epoch, to) !== undefined)) {
@@ -125,6 +118,8 @@ export class ClientProcess {
   readonly process: Process
   readonly client: ReturnType<Modules['client']['openClient']>
   readonly readers = new Map<string, Reader>()
+  /** The secret of its session. */
+  secret = ''
   readonly #people: People
   readonly #unsubscribe = new Map<string, () => void>()
   readonly #attempts = new Map<string, number>()
@@ -146,6 +141,12 @@ export class ClientProcess {
     this.client = people.modules.client.openClient('ws://model/push', options, this.#platform())
     this.client.on('state', (state: string) => people.history.note(`${name} is ${state}`))
     this.client.on('error', (error: Error) => people.onError(name, error))
+  }
+
+  /** The name of its session in the store. */
+  get key (): string {
+    const { named, name } = this.person.plan
+    return named ? `/c/${name}` : `/s/${this.secret}`
   }
 
   get alive (): boolean {

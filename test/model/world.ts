@@ -99,7 +99,7 @@ export class World {
 
   /** Starts a process of a client that has none. */
   startPerson (person: Person): void {
-    if (person.process?.alive !== true) person.start()
+    if (person.process === undefined) person.start()
   }
 
   /** The client process of a name. */
@@ -113,7 +113,7 @@ export class World {
 
   /** Where the cursor of a client really stands. */
   async cursor (client: ClientProcess | undefined, channel: string): Promise<Position | null> {
-    return client === undefined ? null : this.store.cursor(channel, client.person.key)
+    return client === undefined ? null : this.store.cursor(channel, client.key)
   }
 
   async #begin (): Promise<void> {
@@ -134,7 +134,7 @@ export class World {
   }
 
   #bySession (session: string): Person | undefined {
-    return this.persons.find((person) => person.key === session)
+    return this.persons.find((person) => person.processes.some((client) => client.key === session))
   }
 
   #makeStore (modules: Modules, faults: Faults): SharedStore {
@@ -158,17 +158,17 @@ export class World {
       window: WINDOW,
       reader: (process, channel) => this.client(process)?.readers.get(channel),
       saved: (process, channel) => this.client(process)?.person.saved(channel),
-      cursor: (process, channel) => this.cursor(this.client(process), channel),
+      committed: (process, channel, position) => this.#cursors.reached(this.client(process)?.key ?? '', channel, position),
       told: (process, channel, position) => this.client(process)?.person.tell(channel, position),
       handledElsewhere: (process, channel, position) => this.client(process)?.person.unhandled(channel, position, process) === undefined,
       begins: (process, verdict) => {
         const client = this.client(process)
-        client?.person.begins(client.name, verdict, (since) => this.#cursors.knows(client.person.key, verdict.channel, since, client.person.plan.named ? NAMED_TTL : SESSION_TTL))
+        client?.person.begins(client.name, verdict, (since) => this.#cursors.knows(client.key, verdict.channel, since, client.person.plan.named ? NAMED_TTL : SESSION_TTL))
       },
       renewed: (process) => this.client(process)?.renewed(),
       secret: (process, session) => {
         const client = this.client(process)
-        if (client !== undefined) client.person.session = session
+        if (client !== undefined) client.secret = session
       }
     })
   }

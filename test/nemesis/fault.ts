@@ -20,7 +20,7 @@ export type FaultKind = Cut | 'kill' | 'reload'
 /** What becomes of one connection. */
 export interface Fault {
   readonly kind: FaultKind
-  /** So many messages and acknowledgements pass first, both directions together. */
+  /** So many messages, or acknowledgements of publishes, reach the client first. */
   readonly after: number
   readonly direction: Direction
   /** Both directions. Of `end` and `stall`. */

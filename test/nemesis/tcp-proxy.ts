@@ -199,11 +199,10 @@ class ProxiedConnection {
   }
 }
 
-/** Messages, or acknowledgements of such. */
+// Only what reaches the client counts: a publisher sends all that is unacknowledged at once, and would else never get on.
 function weigh (says: Says | null): number {
   if (says?.type === 'messages') return says.messages?.length ?? 0
-  if (says?.type === 'published') return says.count ?? 0
-  return says?.type === 'publish' ? 1 : 0
+  return says?.type === 'published' ? says.count ?? 0 : 0
 }
 
 /** Where in the chunk a frame is cut, if it is. */

@@ -1,10 +1,11 @@
 import t from 'tap'
 import { memoryStorage } from '../../lib/storage/memory/index.js'
 import { ManualClock, storageConformance } from '../../lib/testkit/index.js'
+import type { StorageAdapter } from '../../types/storage.js'
 import { mutants, type Mutant } from './mutants.js'
 
 /** Runs the tests of the kit whose name begins with one of `parts`. Returns the names of those that failed. */
-async function failures (breakIt: Mutant['breakIt'], parts: readonly string[]): Promise<string[]> {
+async function failures (breakIt: Mutant['breakIt'], parts: readonly string[], createPeer?: (storage: StorageAdapter) => StorageAdapter): Promise<string[]> {
   const clock = new ManualClock()
   const tests: Array<[name: string, body: () => Promise<void>]> = []
   storageConformance({
@@ -12,7 +13,8 @@ async function failures (breakIt: Mutant['breakIt'], parts: readonly string[]): 
     create: () => breakIt(memoryStorage({ clock })),
     advance: (ms) => clock.advance(ms),
     seed: 1,
-    patience: 20
+    patience: 20,
+    ...createPeer && { createPeer }
   })
   const failed: string[] = []
   for (const [name, body] of tests) {
@@ -36,6 +38,15 @@ t.test('every broken adapter is caught, by the part of the kit that it breaks', 
     const failed = await failures(breakIt, [part, ...also[part] ?? []])
     t.not(failed.length, 0, `${part}: ${name}: ${failed.length} tests fail`)
   }
+})
+
+t.test('an adapter that says it is shared or durable is held to it', async (t) => {
+  const says = (supports: Partial<StorageAdapter['supports']>) => (storage: StorageAdapter): StorageAdapter => ({ ...storage, supports: { ...storage.supports, ...supports } })
+  const sameData = (storage: StorageAdapter): StorageAdapter => ({ ...storage, open: async () => {}, close: async () => {} })
+  t.same(await failures(says({ shared: true }), ['supports'], sameData), [])
+  t.equal((await failures(says({ shared: true }), ['supports'], () => memoryStorage())).length, 1)
+  t.equal((await failures(says({ durable: true }), ['supports'], () => memoryStorage())).length, 1)
+  t.same(await failures(says({}), ['supports'], () => memoryStorage()), [], 'who says nothing need not prove it')
 })
 
 t.test('the random tests alone catch what breaks log and cursors', async (t) => {

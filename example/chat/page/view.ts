@@ -38,7 +38,7 @@ export function setMark (id: string, mark: Mark, text = mark === 'sending' ? 'se
   bubble.dataset.mark = mark
   const label = bubble.querySelector('.mark') as HTMLElement
   label.textContent = text
-  if (mark === 'sent') label.setAttribute('aria-label', 'acknowledged')
+  label.title = mark === 'sent' ? 'acknowledged' : ''
 }
 
 /** Adds a line to the journal, the newest first. Returns what changes its text. */

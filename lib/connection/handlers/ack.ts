@@ -1,8 +1,8 @@
 import type { AckFrame } from '../../protocol/frames.js'
-import type { Connection } from '../connection.js'
+import type { ConnectionContext } from '../context.js'
 
 /** Moves cursors. What makes no sense is ignored and counted. [P-4.6] [P-4.7] */
-export function acknowledge (connection: Connection, { positions }: AckFrame): void {
+export function acknowledge (connection: ConnectionContext, { positions }: AckFrame): void {
   for (const position of positions) {
     const started = connection.subscriptions.get(position.channel)
     if (started === undefined) connection.service.broker.counters.ignoredAcks++

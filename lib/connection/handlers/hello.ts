@@ -2,12 +2,12 @@ import type { Identity } from '../../../types/options.js'
 import type { Started } from '../../broker/subscribing.js'
 import { toPushError } from '../../core/errors.js'
 import type { HelloFrame, RefusedSubscription, SubscriptionRequest } from '../../protocol/frames.js'
-import type { Connection } from '../connection.js'
+import type { ConnectionContext } from '../context.js'
 import { Session } from '../session.js'
 import { begin } from './subscribe.js'
 
 /** Answers the hello: who is it, which session, where does each subscription go on. [P-2.5] */
-export async function greet (connection: Connection, hello: HelloFrame, authenticated: Promise<Identity | null>): Promise<void> {
+export async function greet (connection: ConnectionContext, hello: HelloFrame, authenticated: Promise<Identity | null>): Promise<void> {
   const { service } = connection
   const { heartbeat, limits } = service.broker.settings
   const session = new Session(service.broker, hello, await authenticated)
@@ -30,7 +30,7 @@ export async function greet (connection: Connection, hello: HelloFrame, authenti
 }
 
 // A refused subscription refuses itself alone; a storage that does not answer refuses the connection.
-function beginAll (connection: Connection, requests: readonly SubscriptionRequest[]): Promise<(Started | RefusedSubscription)[]> {
+function beginAll (connection: ConnectionContext, requests: readonly SubscriptionRequest[]): Promise<(Started | RefusedSubscription)[]> {
   const unique = [...new Map(requests.map((request) => [request.channel, request])).values()]
   return Promise.all(unique.map(async (request) => {
     try {

@@ -1,10 +1,9 @@
 import { PushError } from '../../core/errors.js'
 import type { HistoryFrame } from '../../protocol/frames.js'
-import type { Connection } from '../connection.js'
-import { sessionOf } from '../session.js'
+import { sessionOf, type ConnectionContext } from '../context.js'
 
 /** Reads a page of the log. [P-6.1] */
-export async function history (connection: Connection, { id, channel: name, limit, before, after, reverse }: HistoryFrame): Promise<void> {
+export async function history (connection: ConnectionContext, { id, channel: name, limit, before, after, reverse }: HistoryFrame): Promise<void> {
   const { broker } = connection.service
   // Pages are large: a peer that does not read what it asked for gets no more of them.
   if (!connection.writable) throw new PushError('PUSH_BUSY')

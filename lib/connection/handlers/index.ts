@@ -1,6 +1,6 @@
 import { toPushError } from '../../core/errors.js'
 import type { ClientFrame } from '../../protocol/frames.js'
-import type { Connection } from '../connection.js'
+import type { ConnectionContext } from '../context.js'
 import { acknowledge } from './ack.js'
 import { drop } from './drop.js'
 import { history } from './history.js'
@@ -12,7 +12,7 @@ import { unsubscribe } from './unsubscribe.js'
 const WAITING_REQUESTS = 1024
 
 /** Gives a frame of a connection that owns its session to its handler. Never throws. */
-export function handle (connection: Connection, frame: ClientFrame): void {
+export function handle (connection: ConnectionContext, frame: ClientFrame): void {
   switch (frame.type) {
     case 'ack': return acknowledge(connection, frame)
     case 'publish': return publish(connection, frame)
@@ -28,7 +28,7 @@ export function handle (connection: Connection, frame: ClientFrame): void {
 
 // Requests for one channel are served in their order: the last one asked for is what holds in the end. A refused one is
 // answered by an error frame with its id. [P-3.4]
-function answer (connection: Connection, { id, channel }: { id: number, channel: string }, work: () => Promise<void>): void {
+function answer (connection: ConnectionContext, { id, channel }: { id: number, channel: string }, work: () => Promise<void>): void {
   const { turns, service } = connection
   if (turns.waiting >= Math.max(WAITING_REQUESTS, service.broker.settings.limits.subscriptions)) return connection.end('PUSH_TOO_MANY')
   turns.run(channel, work).catch((error: unknown) => {

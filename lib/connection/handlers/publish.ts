@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { PushError } from '../../core/errors.js'
 import type { PublishFrame } from '../../protocol/frames.js'
-import type { Connection } from '../connection.js'
+import { sessionOf, type ConnectionContext, type Run } from '../context.js'
 import { PublishRun } from '../publish-run.js'
-import { sessionOf } from '../session.js'
 
 /** [P-5.1] [P-5.2] */
-export function publish (connection: Connection, frame: PublishFrame): void {
+export function publish (connection: ConnectionContext, frame: PublishFrame): void {
   if (++connection.publishing > connection.service.broker.settings.limits.publishesInFlight) return connection.end('PUSH_TOO_MANY')
   if (frame.qos > 0) return runOf(connection, frame.channel).push(frame)
   publishVolatile(connection, frame).catch((error: unknown) => {
@@ -17,9 +16,9 @@ export function publish (connection: Connection, frame: PublishFrame): void {
 }
 
 // The runs are bounded: an idle one is forgotten, and its publisher asked to restart it when it comes back.
-function runOf (connection: Connection, channel: string): PublishRun {
+function runOf (connection: ConnectionContext, channel: string): Run {
   const { runs } = connection
-  let run = runs.get(channel)
+  let run: Run | undefined = runs.get(channel)
   if (run !== undefined) return run
   if (runs.size >= connection.service.broker.settings.limits.subscriptions) {
     for (const [name, each] of runs) {
@@ -32,7 +31,7 @@ function runOf (connection: Connection, channel: string): PublishRun {
   return run
 }
 
-async function publishVolatile (connection: Connection, { channel: name, qos, id, ttl, data }: PublishFrame): Promise<void> {
+async function publishVolatile (connection: ConnectionContext, { channel: name, qos, id, ttl, data }: PublishFrame): Promise<void> {
   const { channels, permissions, publishing } = connection.service.broker
   const { client } = sessionOf(connection)
   const channel = channels.find(name)

@@ -1,13 +1,12 @@
 import type { Started } from '../../broker/subscribing.js'
 import { PushError } from '../../core/errors.js'
 import type { SubscribeFrame, SubscriptionRequest } from '../../protocol/frames.js'
-import type { Connection } from '../connection.js'
-import { sessionOf } from '../session.js'
+import { sessionOf, type ConnectionContext } from '../context.js'
 
 /** [P-3.1] */
-export async function subscribe (connection: Connection, frame: SubscribeFrame): Promise<void> {
+export async function subscribe (connection: ConnectionContext, frame: SubscribeFrame): Promise<void> {
   const started = await begin(connection, frame)
-  sessionOf(connection).follow(connection, started)
+  sessionOf(connection).follow(started, connection)
   connection.send({ type: 'subscribed', id: frame.id, ...started.verdict })
   started.subscription.start()
 }
@@ -16,7 +15,7 @@ export async function subscribe (connection: Connection, frame: SubscribeFrame):
  * Begins a subscription for a connection, in place of one it may have had. Rejects with a code if it may not, or if the
  * connection has ended meanwhile.
  */
-export async function begin (connection: Connection, { channel: name, qos, position, rewind }: SubscriptionRequest): Promise<Started> {
+export async function begin (connection: ConnectionContext, { channel: name, qos, position, rewind }: SubscriptionRequest): Promise<Started> {
   const { broker } = connection.service
   const session = sessionOf(connection)
   const channel = broker.channels.find(name)
@@ -37,7 +36,7 @@ export async function begin (connection: Connection, { channel: name, qos, posit
   return started
 }
 
-function assertRoom ({ subscriptions, service }: Connection, name: string): void {
+function assertRoom ({ subscriptions, service }: ConnectionContext, name: string): void {
   const limit = service.broker.settings.limits.subscriptions
   if (subscriptions.size >= limit && !subscriptions.has(name)) throw new PushError('PUSH_TOO_MANY', `more than ${limit} subscriptions`)
 }

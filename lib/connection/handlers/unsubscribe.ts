@@ -1,9 +1,8 @@
 import type { UnsubscribeFrame } from '../../protocol/frames.js'
-import type { Connection } from '../connection.js'
-import { sessionOf } from '../session.js'
+import { sessionOf, type ConnectionContext } from '../context.js'
 
 /** Ends a subscription and forgets its cursor. Of a channel that is not subscribed too: the cursor may be there. [P-3.5] */
-export async function unsubscribe (connection: Connection, { id, channel }: UnsubscribeFrame): Promise<void> {
+export async function unsubscribe (connection: ConnectionContext, { id, channel }: UnsubscribeFrame): Promise<void> {
   connection.service.broker.channels.find(channel)
   connection.subscriptions.get(channel)?.release()
   connection.subscriptions.delete(channel)

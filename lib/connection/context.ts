@@ -1,0 +1,77 @@
+import type { Identity } from '../../types/options.js'
+import type { Broker } from '../broker/broker.js'
+import type { Outlet } from '../broker/subscription.js'
+import type { Started } from '../broker/subscribing.js'
+import { PushError } from '../core/errors.js'
+import type { Code } from '../protocol/codes.js'
+import type { PublishFrame, ServerFrame } from '../protocol/frames.js'
+import type { Heartbeat } from './heartbeat.js'
+import type { Session } from './session.js'
+import type { Socket } from './socket.js'
+import type { Turns } from './turns.js'
+
+/** What a connection logs to: `request.log` of the upgrade request, or less. */
+export interface ConnectionLog {
+  debug (fields: object, text: string): void
+  warn (fields: object, text: string): void
+}
+
+/** How one peer is let in. */
+export interface Peer {
+  readonly socket: Socket
+  readonly log: ConnectionLog
+  /** Says who the peer is; rejects to refuse it. `null`: anonymous. */
+  readonly authenticate: (token: string | undefined) => Promise<Identity | null>
+}
+
+/** What a connection sees of the service it belongs to. */
+export interface ServiceContext {
+  readonly broker: Broker
+  readonly heartbeat: Heartbeat
+  /** If this node vanished now: over how many milliseconds its clients should come back. */
+  readonly spread: number
+  /** A connection knows its session now. */
+  enter (connection: ConnectionContext, session: string): void
+  /** A connection is gone. */
+  forget (connection: ConnectionContext, session: string | null): void
+}
+
+/** What one publisher sends to one channel on one connection. */
+export interface Run {
+  /** Whether nothing waits in it: it may then be forgotten, and the client is asked to restart it. */
+  readonly idle: boolean
+  /** Takes a frame of QoS 1 or 2. */
+  push (frame: PublishFrame): void
+}
+
+/** A connection, as its handlers see it. */
+export interface ConnectionContext extends Outlet {
+  readonly service: ServiceContext
+  readonly log: ConnectionLog
+  /** By channel. */
+  readonly subscriptions: Map<string, Started>
+  /** Publishers' runs, by channel. */
+  readonly runs: Map<string, Run>
+  /** Requests, in order by channel. */
+  readonly turns: Turns
+  /** Publishes without an answer. */
+  publishing: number
+  /** Set by the hello. */
+  session: Session | null
+  /** Which connection of its session this is; 0 until it owns it. */
+  readonly generation: number
+  /** Whether it takes and writes nothing any more. */
+  readonly ended: boolean
+  /** Encodes and writes one frame. */
+  send (frame: ServerFrame): void
+  /** Ends with a code, in order: a goodbye, the closing handshake, and within the grace the socket is gone. */
+  end (code: Code, after?: [number, number]): void
+  /** Ends because of an error that no answer can carry. */
+  fail (error: unknown): void
+}
+
+/** The session of a connection that has been welcomed. */
+export function sessionOf ({ session }: ConnectionContext): Session {
+  if (session === null) throw new PushError('PUSH_INTERNAL')
+  return session
+}
