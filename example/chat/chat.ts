@@ -20,7 +20,7 @@ export async function startChat (port: number): Promise<Chat> {
   const network = new Network()
   const app = Fastify({ forceCloseConnections: true })
   await app.register(fastifyPush, {
-    channels: { 'room/:name': { history: { limit: 500, ttl: '1d' }, clientPublish: true } },
+    channels: { 'room/:name': { history: { limit: 200, ttl: '1d' }, clientPublish: true } },
     session: { ttl: '1h' } // a page that was cut off for that long still continues where it was
   })
   await app.register(pages, { network })

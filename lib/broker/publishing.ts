@@ -79,8 +79,10 @@ export class Publishing {
     return null
   }
 
-  #idKey ({ named, id, data }: Publication): IdKey | undefined {
-    if (!named && !this.#context.rememberAll) return undefined
+  // An id that nobody gave matters where its message may have to be published again under it: after an unknown outcome, exactly once.
+  #idKey ({ named, id, data, qos, key }: Publication): IdKey | undefined {
+    const mayComeAgain = named || this.#context.rememberAll || (key !== undefined && qos === 2)
+    if (!mayComeAgain) return undefined
     return { id, fingerprint: fingerprint(data ?? null), ttl: this.#context.idWindow }
   }
 

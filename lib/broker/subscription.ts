@@ -168,6 +168,8 @@ export class Subscription {
   acknowledge (position: Position): void {
     const outcome = position.epoch === this.epoch ? this.#window.acknowledge(position.offset, this.#seen) : 'beyond'
     if (outcome === 'beyond') this.#context.counters.ignoredAcks++
+    // The confirmation of an acknowledgement may have been lost with an earlier connection. [P-4.8]
+    if (outcome === 'stale' && this.qos === 2 && this.#acknowledged !== null) this.onAcknowledged?.(this.#acknowledged)
     if (outcome !== 'advanced') return
     this.#acknowledged = position
     // Within the head but not sent here: the client had it on an earlier connection.

@@ -35,6 +35,11 @@ export class Acks {
     this.#options = options
   }
 
+  /** A cursor begins at `position`: the next process goes on from there, even if nothing comes before. */
+  begin (channel: string, position: Position, qos: QoS): void {
+    if (qos > 0) this.#options.saved.handled(channel, position)
+  }
+
   /** Everything up to `position` was handled. */
   note (channel: string, position: Position, qos: QoS): void {
     if (qos === 0) return

@@ -29,6 +29,8 @@ export type ClientEvents = {
 /** A client of the push service. */
 export interface Client {
   readonly state: ClientState
+  /** When the next attempt to connect begins, in milliseconds since 1970; `null` while none is due. */
+  readonly retryAt: number | null
   /** A channel. Throws `PUSH_CHANNEL_INVALID` for what is no channel's name. */
   channel<Data = unknown> (name: string): Channel<Data>
   /** Listens. Returns the release. */
@@ -122,6 +124,10 @@ class PushClient implements Client {
 
   get state (): ClientState {
     return this.#session.state
+  }
+
+  get retryAt (): number | null {
+    return this.#session.retryAt
   }
 
   channel<Data = unknown> (name: string): Channel<Data> {

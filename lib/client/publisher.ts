@@ -100,9 +100,10 @@ export class Publisher {
     const run = this.#outbox.runs.get(frame.channel)
     const item = run?.items[0]
     if (run === undefined || item === undefined || run.inFlight === 0 || item.key?.sequence !== frame.sequence) return
-    this.#goBack(run)
     const code: Code = isCode(frame.code) ? frame.code : 'PUSH_INVALID'
-    if (code === 'PUSH_UNKNOWN' || code === 'PUSH_STORAGE_UNKNOWN') item.doubtful = true
+    // What was under way with it may have been stored too. [P-5.6]
+    if (code === 'PUSH_UNKNOWN' || code === 'PUSH_STORAGE_UNKNOWN') this.#doubt(run)
+    this.#goBack(run)
     const error = new PushError(code, isCode(frame.code) ? undefined : frame.code)
     if (!error.retryable) {
       this.#remove(run, item)
@@ -118,7 +119,7 @@ export class Publisher {
   /** The link is lost: what was in flight may have arrived. */
   down (): void {
     for (const run of this.#outbox.runs.values()) {
-      for (const item of run.items.slice(0, run.inFlight)) item.doubtful = true
+      this.#doubt(run)
       this.#goBack(run)
       if (run.items.length === 0) this.#outbox.runs.delete(run.channel)
     }
@@ -257,6 +258,10 @@ export class Publisher {
         }
       }
     }
+  }
+
+  #doubt (run: Run): void {
+    for (const item of run.items.slice(0, run.inFlight)) item.doubtful = true
   }
 
   #goBack (run: Run): void {

@@ -45,6 +45,8 @@ export interface SessionEvents {
 /** What outlives a link: decides when there is one, and hears all of them as one. */
 export class Session implements Wire {
   state: ClientState = 'idle'
+  /** When the next attempt begins, in milliseconds since 1970; `null` while none is due. */
+  retryAt: number | null = null
   readonly #options: LinkOptions
   readonly #clock: Clock
   readonly #events: SessionEvents
@@ -161,7 +163,9 @@ export class Session implements Wire {
     this.#releaseRetry()
     this.#ordered = false
     const floor = this.#attemptAt + FLOOR - this.#clock.now()
-    this.#releaseRetry = this.#clock.after(Math.min(LONGEST_DELAY, Math.max(0, delay, floor)), () => this.open())
+    const wait = Math.min(LONGEST_DELAY, Math.max(0, delay, floor))
+    this.retryAt = this.#clock.timestamp() + wait
+    this.#releaseRetry = this.#clock.after(wait, () => this.open())
   }
 
   #sense (evidence: Evidence): void {
@@ -186,6 +190,7 @@ export class Session implements Wire {
   }
 
   #drop (): void {
+    this.retryAt = null
     this.#releaseRetry()
     this.#releaseStable()
     this.#ordered = false

@@ -235,9 +235,10 @@ export class Subscription {
   #stand (position: Position, gap: Gap | undefined): void {
     const { received } = this
     if (received === null) {
-      this.received = this.handled = position
-      if (gap !== undefined) this.#move(position, gap)
-      return
+      this.received = position
+      if (gap !== undefined) return this.#move(position, gap) // acknowledged, so that the next process does not hear of it again
+      this.handled = position
+      return this.#context.acks.begin(this.channel, position, this.#ackQoS)
     }
     const sameLog = position.epoch === received.epoch
     // Records may have come since the question was sent: without a loss, their cursor does not go back.

@@ -67,11 +67,6 @@ export class Connection implements ConnectionContext {
     this.#releases.push(service.heartbeat.add(() => this.#beat()))
   }
 
-  /** Which connection of its session this is; 0 until it owns it. */
-  get generation (): number {
-    return this.session?.generation ?? 0
-  }
-
   /** Whether it takes and writes nothing any more. */
   get ended (): boolean {
     return this.state === 'ended'
@@ -138,8 +133,8 @@ export class Connection implements ConnectionContext {
 
   async #claim (): Promise<void> {
     const session = this.session as Session
-    await session.claim()
-    for (const started of this.subscriptions.values()) session.follow(started, this)
+    await session.claim(this)
+    for (const started of this.subscriptions.values()) session.follow(started)
   }
 
   // ---- out
@@ -219,12 +214,9 @@ export class Connection implements ConnectionContext {
     this.state = 'ended'
     this.#waiting = []
     for (const release of this.#releases) release()
-    for (const started of this.subscriptions.values()) {
-      this.session?.prolong(started)
-      started.release()
-    }
+    this.session?.release(this.subscriptions.values())
+    for (const started of this.subscriptions.values()) started.release()
     this.subscriptions.clear()
     this.runs.clear()
-    this.session?.release()
   }
 }

@@ -58,8 +58,6 @@ export interface ConnectionContext extends Outlet {
   publishing: number
   /** Set by the hello. */
   session: Session | null
-  /** Which connection of its session this is; 0 until it owns it. */
-  readonly generation: number
   /** Whether it takes and writes nothing any more. */
   readonly ended: boolean
   /** Encodes and writes one frame. */

@@ -75,12 +75,7 @@ export class Service implements ServiceContext {
     await new Promise((resolve) => { this.#closing = resolve })
   }
 
-  /** A hint that a later generation owns the session: what it says of connections on this node is certain enough. */
   #supersede (session: string, generation: number): void {
-    for (const connection of [...this.#bySession.get(session) ?? []]) {
-      if (connection.generation > 0 && connection.generation < generation) connection.end('PUSH_SUPERSEDED')
-    }
+    for (const connection of [...this.#bySession.get(session) ?? []]) connection.session?.hear(generation)
   }
 }
-
-export type { Peer }

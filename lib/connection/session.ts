@@ -6,8 +6,8 @@ import type { Started } from '../broker/subscribing.js'
 import type { Code } from '../protocol/codes.js'
 import type { HelloFrame, ServerFrame } from '../protocol/frames.js'
 
-/** Whom a session tells what became of a commit. */
-interface Confirmed {
+/** The connection that owns a session, as the session sees it. */
+interface Owner {
   send (frame: ServerFrame): void
   end (code: Code): void
 }
@@ -26,6 +26,9 @@ export class Session {
   /** Counts the commits of this connection. */
   #number = 0
   #touchedAt: number
+  #owner: Owner | null = null
+  /** The latest generation heard of. */
+  #heard = 0
 
   constructor (broker: Broker, hello: HelloFrame, identity: Identity | null) {
     this.#broker = broker
@@ -46,10 +49,22 @@ export class Session {
     return await this.#broker.storage.sessions.find(this.key) !== null
   }
 
-  /** Takes it over from whichever connection had it. */
-  async claim (): Promise<void> {
+  /** Takes it over from whichever connection had it, on behalf of `owner`, which is ended when another takes it over in turn. */
+  async claim (owner: Owner): Promise<void> {
     const { generation } = await this.#broker.storage.sessions.claim(this.key, this.#life)
     this.generation = generation
+    this.#owner = owner
+    this.#look()
+  }
+
+  /** Another connection took the session over, perhaps while this one was doing so: what is heard first need not be what came first. */
+  hear (generation: number): void {
+    this.#heard = Math.max(this.#heard, generation)
+    this.#look()
+  }
+
+  #look (): void {
+    if (this.generation > 0 && this.#heard > this.generation) this.#owner?.end('PUSH_SUPERSEDED')
   }
 
   // A session is touched every half of its time, so that it lives for the whole of it even if this node dies without a word.
@@ -60,37 +75,42 @@ export class Session {
   /** Keeps it and its cursors alive while it is connected. Called now and then. */
   keep (subscriptions: Iterable<Started>): void {
     if (this.generation === 0 || this.#broker.clock.now() - this.#touchedAt < this.ttl / 2) return
-    this.#touch()
-    for (const started of subscriptions) this.prolong(started)
+    this.#touch().catch(() => {}) // the next one may succeed; without any, the session ends with its time
+    for (const started of subscriptions) this.#prolong(started)
   }
 
-  /** The connection ends: the session lives on from now. */
-  release (): void {
-    if (this.generation > 0) this.#touch()
-  }
-
-  #touch (): void {
+  // What cannot be touched was taken over without a hint, or lost: then it is made again.
+  async #touch (): Promise<void> {
     this.#touchedAt = this.#broker.clock.now()
-    this.#broker.storage.sessions.touch(this.key, this.generation, this.#life).catch(() => {
-      // The next one may succeed; without any, the session ends with its time.
-    })
+    const { sessions } = this.#broker.storage
+    if (await sessions.touch(this.key, this.generation, this.#life) || this.#owner === null) return
+    const found = await sessions.find(this.key)
+    if (found === null) await this.claim(this.#owner)
+    else this.hear(found.generation)
+  }
+
+  /** The connection ends: the session and its cursors live on from now. */
+  release (subscriptions: Iterable<Started>): void {
+    this.#owner = null
+    if (this.generation === 0) return
+    for (const started of subscriptions) this.#prolong(started)
+    this.#touch().catch(() => {})
   }
 
   /** Writes the acknowledgements of a subscription behind, and where it starts if nobody knew it. */
-  follow ({ subscription, verdict }: Started, connection: Confirmed): void {
+  follow ({ subscription, verdict }: Started): void {
     if (subscription.qos === 0) return
     const { channel } = subscription
     subscription.onAcknowledged = (position) => this.#commit(channel, position, (outcome) => {
-      if (outcome === 'fenced') connection.end('PUSH_SUPERSEDED')
-      else if (subscription.qos === 2) connection.send({ type: 'confirmed', positions: [{ channel, ...position }] })
+      if (outcome === 'fenced') this.#owner?.end('PUSH_SUPERSEDED')
+      else if (subscription.qos === 2) this.#owner?.send({ type: 'confirmed', positions: [{ channel, ...position }] })
     })
     if (verdict.verdict === 'started') subscription.onAcknowledged(verdict.position)
   }
 
-  /** Lets the cursor of a subscription live on from now, where it stands. */
-  prolong ({ subscription }: Started): void {
+  #prolong ({ subscription }: Started): void {
     const { acknowledged, channel, qos } = subscription
-    if (qos > 0 && this.generation > 0 && acknowledged !== null) this.#commit(channel, acknowledged, () => {})
+    if (qos > 0 && acknowledged !== null) this.#commit(channel, acknowledged, () => {})
   }
 
   /** Forgets the cursor of a channel. Rejects with the storage's error. */

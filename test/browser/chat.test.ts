@@ -159,6 +159,19 @@ scenario('a reload during a cut keeps what waits', async (t, chat) => {
   t.equal(await ada.locator('#waiting .message').count(), 0)
 })
 
+scenario('what the room no longer keeps is said aloud', async (t, chat) => {
+  const ada = await enter(chat, 'Ada')
+  await say(ada, 'before')
+  await placed(ada, 'before')
+  await toggleNetwork(ada, 'cut')
+  for (let n = 1; n <= 205; n++) await chat.push.publish(ROOM, { name: 'Server', text: `message ${n}` })
+  await toggleNetwork(ada, 'restored')
+  await placed(ada, 'message 205')
+  await ada.locator('#journal').getByText('gap of 5', { exact: true }).waitFor()
+  await ada.locator('#journal').getByText('200 messages caught up').waitFor()
+  t.same(await texts(ada), ['before', ...Array.from({ length: 200 }, (_, i) => `message ${i + 6}`)])
+})
+
 scenario('nothing is wider than a small screen', async (t, chat) => {
   const page = await enter(chat, 'A name of forty characters, as long as it', { width: 390, height: 844 })
   await say(page, `https://example.com/${'unbroken'.repeat(40)}`)

@@ -8,18 +8,21 @@ const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/goog
  * FASTIFY_PUSH_INSTALL allow it, it is installed from Debian. Throws an error that says what to install.
  */
 export function findChromium (): string {
-  const found = look()
-  if (found !== undefined) return found
-  const { CI, FASTIFY_PUSH_INSTALL } = process.env
-  if ((CI === 'true' || FASTIFY_PUSH_INSTALL === '1') && process.getuid?.() === 0) {
-    execFileSync('apt-get', ['install', '-y', 'chromium'], { stdio: ['ignore', 'ignore', 'inherit'] })
-  }
-  const installed = look()
-  if (installed !== undefined) return installed
+  const path = look() ?? install()
+  if (path !== undefined) return path
   throw new Error("The browser tests need Chromium: install Debian's package `chromium` (apt-get install chromium), or say where one is with CHROMIUM=/path")
 }
 
 function look (): string | undefined {
   const { CHROMIUM } = process.env
   return (CHROMIUM === undefined ? PLACES : [CHROMIUM]).find((path) => existsSync(path))
+}
+
+function install (): string | undefined {
+  const { CI, FASTIFY_PUSH_INSTALL } = process.env
+  if (process.getuid?.() !== 0 || (CI !== 'true' && FASTIFY_PUSH_INSTALL !== '1')) return undefined
+  const stdio = ['ignore', 'ignore', 'inherit'] as const
+  execFileSync('apt-get', ['update'], { stdio: [...stdio] })
+  execFileSync('apt-get', ['install', '-y', 'chromium'], { stdio: [...stdio] })
+  return look()
 }

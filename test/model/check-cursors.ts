@@ -8,8 +8,8 @@ interface Writer { generation: number, number: number, since: number, at: number
 export class CursorChecks {
   readonly #history: History
   readonly #writers = new Map<string, Writer>()
-  /** The furthest that was ever committed, by session, channel and epoch. */
-  readonly #furthest = new Map<string, number>()
+  /** What was ever committed, by session, channel and epoch, and when. */
+  readonly #commits = new Map<string, Array<{ offset: number, at: number }>>()
   /** What of `… position` no process of the session's client has handled, or `undefined`. */
   readonly #unhandled: (session: string, channel: string, position: Position) => number | undefined
 
@@ -33,7 +33,7 @@ export class CursorChecks {
     }
     if (outcome === 'fenced') return
     const place = `${key}\n${position.epoch}`
-    this.#furthest.set(place, Math.max(position.offset, this.#furthest.get(place) ?? 0))
+    this.#commits.set(place, [...this.#commits.get(place) ?? [], { offset: position.offset, at: this.#history.now }])
     const isLater = writer === undefined || generation > writer.generation || number > writer.number
     const { now, store } = this.#history
     if (isLater) this.#writers.set(key, { generation, number, since: writer?.since ?? now, at: now, store })
@@ -45,14 +45,19 @@ export class CursorChecks {
     return writer !== undefined && writer.store === this.#history.store && writer.since < time && this.#history.now - writer.at < ttl
   }
 
-  /** Whether a cursor has ever been at or beyond a position. */
-  reached (session: string, channel: string, { epoch, offset }: Position): boolean {
-    return (this.#furthest.get(`${session}\n${channel}\n${epoch}`) ?? -1) >= offset
+  /** Whether a cursor has, up to `time`, ever been at or beyond a position. */
+  reached (session: string, channel: string, { epoch, offset }: Position, time = Infinity): boolean {
+    const commits = this.#commits.get(`${session}\n${channel}\n${epoch}`) ?? []
+    return commits.some((commit) => commit.offset >= offset && commit.at <= time)
   }
 
   /** The cursor was removed. */
   removed (session: string, channel: string): void {
-    this.#writers.delete(`${session}\n${channel}`)
+    const key = `${session}\n${channel}`
+    this.#writers.delete(key)
+    for (const place of this.#commits.keys()) {
+      if (place.startsWith(`${key}\n`)) this.#commits.delete(place)
+    }
   }
 
   #checkForward (what: string, writer: Writer | undefined, commit: CursorCommit, before: Position | null, after: Position | null): void {

@@ -46,7 +46,7 @@ export class Reader {
    */
   begins (position: Position, elsewhere: (position: Position) => boolean = () => false): void {
     if (this.stand === null) this.stand = this.settled = position
-    else if (position.epoch === this.stand.epoch && position.offset > this.stand.offset && elsewhere(position)) this.#elsewhere.push(position)
+    else if (this.missing(position.epoch, position.offset) !== undefined && elsewhere(position)) this.#elsewhere.push(position)
   }
 
   /** A handler is called. */

@@ -1,7 +1,7 @@
 import type { Position } from '../../types/message.js'
 import type { ClientFrame, HelloFrame, ServerFrame, SubscriptionVerdict } from '../../lib/protocol/frames.js'
 import type { Reader } from './check-delivery.js'
-import { show, type History } from './history.js'
+import { show, type History, type Payload } from './history.js'
 import type { Link, Tap } from './network.js'
 
 /** What the wire shows of one subscription of one connection, seen from the server. */
@@ -19,8 +19,12 @@ export interface WireWorld {
   reader (process: string, channel: string): Reader | undefined
   /** What the store of a process says it has handled; `undefined` where it has none. */
   saved (process: string, channel: string): Position | null | undefined
-  /** Whether the session's cursor has ever been at or beyond a position. */
-  committed (process: string, channel: string, position: Position): boolean
+  /** Whether the session's cursor has, up to `time`, ever been at or beyond a position. */
+  committed (process: string, channel: string, position: Position, time?: number): boolean
+  /** A process acknowledges a position. */
+  acknowledges (process: string, channel: string, position: Position): void
+  /** Whether the store has known a cursor of the session all the time since. */
+  knows (process: string, channel: string, since: number): boolean
   /** A process of a client has been told that the session is not known any more. */
   renewed (process: string): void
   /** A process of a client is told where a subscription begins anew, or goes on after a loss. */
@@ -53,6 +57,7 @@ export class WireChecks implements Tap {
     const frame = JSON.parse(text) as ClientFrame
     if (frame.type === 'hello') return this.offered(link, text)
     this.#note(link, '→', text)
+    if (frame.type === 'publish') this.#history.sent((frame.data as Payload).ref)
     if (frame.type !== 'ack') return
     for (const position of frame.positions) this.#checkAck(link.client.name, position.channel, position)
   }
@@ -72,7 +77,11 @@ export class WireChecks implements Tap {
     const frame = JSON.parse(text) as ServerFrame
     switch (frame.type) {
       case 'welcome':
-        for (const row of frame.subscriptions) if ('verdict' in row) this.#open(link, row)
+        for (const row of frame.subscriptions) {
+          if (!('verdict' in row)) continue
+          this.#checkStart(link, row)
+          this.#open(link, row)
+        }
         break
       case 'subscribed': this.#open(link, frame); break
       case 'unsubscribed': this.#flows.get(link)?.delete(frame.channel); break
@@ -119,6 +128,14 @@ export class WireChecks implements Tap {
     flows.set(channel, { qos, epoch: position.epoch, sent: position.offset, acknowledged: position.offset })
   }
 
+  // A subscription never starts before what the session had acknowledged when the connection was opened.
+  #checkStart ({ client, since }: Link, { channel, qos, position: { epoch, offset } }: SubscriptionVerdict): void {
+    if (qos === 0 || !this.#world.knows(client.name, channel, since)) return
+    if (this.#world.committed(client.name, channel, { epoch, offset: offset + 1 }, since)) {
+      this.#history.found('resumed-wrong', `${client.name} is told that ${channel} begins at ${show({ epoch, offset })}, and its cursor was further`)
+    }
+  }
+
   #begin (link: Link, verdict: SubscriptionVerdict): void {
     const reader = this.#world.reader(link.client.name, verdict.channel)
     if (reader === undefined) return
@@ -153,6 +170,7 @@ export class WireChecks implements Tap {
   #checkAck (process: string, channel: string, { epoch, offset }: Position): void {
     const reader = this.#world.reader(process, channel)
     if (reader === undefined || reader.qos === 0) return
+    this.#world.acknowledges(process, channel, { epoch, offset })
     const due = reader.unhandled(epoch, offset)
     const what = `${process} acknowledges ${channel} ${epoch.slice(0, 4)}:${offset}`
     if (due !== undefined) return this.#history.found('acknowledged-not-handled', `${what}, and ${due} is not handled`)

@@ -57,8 +57,8 @@ function checkOwner (world: World, person: Person): void {
 async function checkCursor (world: World, client: ClientProcess, channel: string, head: Position): Promise<void> {
   if (!client.person.plan.named) return // it may have expired: such a client knows its position itself
   const cursor = await world.cursor(client, channel)
-  // What it was told is lost need not be in the cursor: the next process is told once more.
-  const known = [cursor, ...client.person.told.get(channel) ?? []].filter((position) => position?.epoch === head.epoch)
+  // What it was told is lost need not be in the cursor: the next process is told once more. Nor what it has saved itself.
+  const known = [cursor, client.person.saved(channel) ?? null, ...client.person.told.get(channel) ?? []].filter((position) => position?.epoch === head.epoch)
   const from = known.reduce((furthest, position) => Math.max(furthest, position?.offset ?? 0), 0)
   const due = world.history.firstDue(channel, head.epoch, from + 1, head.offset)
   if (cursor === null || due !== undefined) {

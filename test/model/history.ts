@@ -4,7 +4,7 @@ import type { Draft } from '../../types/storage.js'
 /** What can be wrong with a run. Each kind is one promise of the design that did not hold. */
 export type Violation =
   // what is stored
-  | 'acknowledged-not-stored' | 'wrong-position' | 'refused-stored' | 'stored-twice' | 'never-published' | 'publisher-order' | 'conflict-missed'
+  | 'acknowledged-not-stored' | 'wrong-position' | 'refused-stored' | 'stored-twice' | 'never-published' | 'sent-anew' | 'publisher-order' | 'conflict-missed'
   // what is handed to handlers
   | 'repeat' | 'repeat-after-save' | 'disorder' | 'hole' | 'silent-epoch' | 'false-gap' | 'log-disagreement' | 'lost'
   // cursors and acknowledgements
@@ -39,6 +39,8 @@ export interface Publish {
   unknown: number
   /** The client has taken a new identity since the call: a message of QoS 1 may be stored once more. */
   renewed: boolean
+  /** It has left on a connection. */
+  sent: boolean
 }
 
 /** One record that was stored. */
@@ -89,10 +91,18 @@ export class History {
 
   publish (by: string, channel: string, qos: QoS, options: { id?: string | undefined, ordered: boolean, plain?: boolean }): Publish {
     const publish: Publish = {
-      ref: this.publishes.length, channel, at: this.now, qos, by, ordered: options.ordered, id: options.id, plain: options.plain ?? false, pending: 0, ok: 0, refused: 0, unknown: 0, renewed: false
+      ref: this.publishes.length, channel, at: this.now, qos, by, ordered: options.ordered, id: options.id, plain: options.plain ?? false, pending: 0, ok: 0, refused: 0, unknown: 0, renewed: false, sent: false
     }
     this.publishes.push(publish)
     return publish
+  }
+
+  /** A client sends it. What was sent at QoS 2 must not be sent again once the session was forgotten: nobody would recognise it. */
+  sent (ref: number): void {
+    const publish = this.publishes[ref]
+    if (publish === undefined) return
+    if (publish.qos === 2 && publish.sent && publish.renewed) this.found('sent-anew', `#${ref} by ${publish.by} is sent again after its session was lost`)
+    publish.sent = true
   }
 
   log (channel: string, epoch: string): Map<number, Entry> {

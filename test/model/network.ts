@@ -111,6 +111,8 @@ let numbers = 0
 export class Link implements ClientSocket {
   readonly number = ++numbers
   readonly client: Process
+  /** When it was asked for. */
+  readonly since: number
   listener: Listener | undefined
   slow = false
   /** Whoever has a word to add to a connection, by a name of its own. */
@@ -131,6 +133,7 @@ export class Link implements ClientSocket {
   constructor (network: Network, client: Process, events: SocketEvents) {
     this.#network = network
     this.client = client
+    this.since = network.scheduler.time
     this.#events = events
     this.#up = new Pipe(network.scheduler, network.latency, (item) => this.#atServer(item))
     this.#down = new Pipe(network.scheduler, network.latency, (item) => this.#atClient(item))

@@ -45,7 +45,10 @@ export class Person {
   /** Where the server has told it that a subscription begins, or goes on after a loss. */
   readonly told = new Map<string, Position[]>()
   readonly store = new Map<string, string>()
+  /** Messages of QoS 0, and the process that had them. */
+  readonly once = new Map<number, string>()
   readonly #people: People
+  readonly #acknowledged = new Map<string, number>()
 
   constructor (people: People, plan: Plan) {
     this.#people = people
@@ -63,6 +66,12 @@ export class Person {
     this.told.set(channel, [...told, position])
   }
 
+  /** A process of its acknowledges a position. */
+  acknowledges (channel: string, { epoch, offset }: Position): void {
+    const key = `${channel} ${epoch}`
+    this.#acknowledged.set(key, Math.max(offset, this.#acknowledged.get(key) ?? 0))
+  }
+
   /** A process of its begins to read a channel: where an earlier one ended, or the application hears of the loss. */
   begins (process: string, { channel, verdict, position, gap }: SubscriptionVerdict, known: (since: number) => boolean): void {
     const readers = this.readers.get(channel) ?? []
@@ -78,11 +87,15 @@ export class Person {
   }
 
   start (): ClientProcess {
+    if (this.process !== undefined) this.isShared = true
     const client = new ClientProcess(this.#people, this, `${this.plan.name}.${this.processes.length + 1}`)
     this.processes.push(client)
     for (const { channel, qos, rewind } of this.plan.subscriptions) client.subscribe(channel, qos, rewind)
     return client
   }
+
+  /** Whether it ever had two processes at once. */
+  isShared = false
 
   /** What its store says it has handled of a channel; `undefined` where it has no store. */
   saved (channel: string): Position | null | undefined {
@@ -97,6 +110,8 @@ export class Person {
   /** What of `… position` no process (but perhaps `except`) has handled and nobody was told of, or `undefined`. */
   unhandled (channel: string, position: Position, except?: string): number | undefined {
     let due: number | undefined = position.offset
+    // What it has acknowledged was checked when it did so.
+    if (except === undefined && (this.#acknowledged.get(`${channel} ${position.epoch}`) ?? -1) >= position.offset) return undefined
     for (const reader of this.readers.get(channel) ?? []) {
       if (reader.process === except) continue
       const here = reader.unhandled(position.epoch, position.offset)
@@ -123,6 +138,8 @@ export class ClientProcess {
   readonly #people: People
   readonly #unsubscribe = new Map<string, () => void>()
   readonly #attempts = new Map<string, number>()
+  /** Channels that it asked to go back in. */
+  readonly #rewound = new Set<string>()
   #watchers: Array<(evidence: Evidence) => void> = []
   #pending: Publish[] = []
 
@@ -168,6 +185,7 @@ export class ClientProcess {
     const { history } = this.#people
     history.note(`${this.name} subscribes to ${channel} at QoS ${qos}`)
     const reader = new Reader(history, this.name, channel, qos)
+    if (rewind !== undefined) this.#rewound.add(channel)
     reader.saved = this.person.saved(channel) ?? null
     this.readers.set(channel, reader)
     const all = this.person.readers.get(channel) ?? []
@@ -228,7 +246,8 @@ export class ClientProcess {
   /** Every message that is on its way may be stored once more: the client has a new identity. */
   renewed (): void {
     for (const publish of this.#people.history.publishes) {
-      if (publish.by.split('.')[0] === this.person.plan.name) publish.renewed = true
+      const isMine = publish.by === this.name || this.person.processes.some((client) => client.name === publish.by && !client.process.alive)
+      if (isMine && (publish.sent || publish.qos < 2)) publish.renewed = true
     }
   }
 
@@ -251,6 +270,7 @@ export class ClientProcess {
     const { position } = message
     if (!this.process.alive) return undefined
     reader.handed(message)
+    this.#checkOnce(reader, message)
     if (position === null) return undefined
     const fails = this.#fails(reader.channel, message.data.ref)
     const finish = (): void => {
@@ -267,6 +287,16 @@ export class ClientProcess {
     }
     if (!random.chance(handlers.slow)) return finish()
     return new Promise<void>((resolve) => { this.process.later(random.skewed(2000), resolve) }).then(finish)
+  }
+
+  // A message of QoS 0 reaches a client once at the most, whichever of its processes that is.
+  #checkOnce (reader: Reader, { data: { ref } }: Message<Payload>): void {
+    const { history } = this.#people
+    const { once } = this.person
+    if (history.publishes[ref]?.qos !== 0 || this.#rewound.has(reader.channel)) return
+    const by = once.get(ref)
+    if (by !== undefined && by !== this.name && !this.person.isShared) history.found('repeat', `${this.name} is handed #${ref} (QoS 0), which ${by} had`)
+    once.set(ref, this.name)
   }
 
   // Some messages fail every time, others now and then.

@@ -137,6 +137,11 @@ export class World {
     return this.persons.find((person) => person.processes.some((client) => client.key === session))
   }
 
+  #knows (client: ClientProcess | undefined, channel: string, since: number): boolean {
+    if (client === undefined) return false
+    return this.#cursors.knows(client.key, channel, since, client.person.plan.named ? NAMED_TTL : SESSION_TTL)
+  }
+
   #makeStore (modules: Modules, faults: Faults): SharedStore {
     const { history, scheduler } = this
     return new SharedStore({
@@ -158,12 +163,14 @@ export class World {
       window: WINDOW,
       reader: (process, channel) => this.client(process)?.readers.get(channel),
       saved: (process, channel) => this.client(process)?.person.saved(channel),
-      committed: (process, channel, position) => this.#cursors.reached(this.client(process)?.key ?? '', channel, position),
+      committed: (process, channel, position, time) => this.#cursors.reached(this.client(process)?.key ?? '', channel, position, time),
+      acknowledges: (process, channel, position) => this.client(process)?.person.acknowledges(channel, position),
+      knows: (process, channel, since) => this.#knows(this.client(process), channel, since),
       told: (process, channel, position) => this.client(process)?.person.tell(channel, position),
       handledElsewhere: (process, channel, position) => this.client(process)?.person.unhandled(channel, position, process) === undefined,
       begins: (process, verdict) => {
         const client = this.client(process)
-        client?.person.begins(client.name, verdict, (since) => this.#cursors.knows(client.key, verdict.channel, since, client.person.plan.named ? NAMED_TTL : SESSION_TTL))
+        client?.person.begins(client.name, verdict, (since) => this.#knows(client, verdict.channel, since))
       },
       renewed: (process) => this.client(process)?.renewed(),
       secret: (process, session) => {

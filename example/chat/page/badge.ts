@@ -21,6 +21,6 @@ export function showState (state: ClientState): void {
   clearInterval(timer)
   if (state !== 'waiting') return
   timer = setInterval(() => {
-    badge.textContent = `waiting · ${Math.round((Date.now() - since) / 1000)} s`
+    badge.textContent = `waiting · ${Math.round((Date.now() - since) / 1000)} s so far`
   }, 1000)
 }

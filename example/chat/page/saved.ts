@@ -38,6 +38,7 @@ export function load (): Saved {
   return { page: crypto.randomUUID(), name: `Guest ${100 + Math.floor(Math.random() * 900)}`, shown: [], waiting: [] }
 }
 
+/** Keeps it for the next load of this page. */
 export function save (saved: Saved): void {
   saved.shown = saved.shown.slice(-MAX_SHOWN)
   sessionStorage.setItem(KEY, JSON.stringify(saved))

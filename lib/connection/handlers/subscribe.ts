@@ -6,7 +6,7 @@ import { sessionOf, type ConnectionContext } from '../context.js'
 /** [P-3.1] */
 export async function subscribe (connection: ConnectionContext, frame: SubscribeFrame): Promise<void> {
   const started = await begin(connection, frame)
-  sessionOf(connection).follow(started, connection)
+  sessionOf(connection).follow(started)
   connection.send({ type: 'subscribed', id: frame.id, ...started.verdict })
   started.subscription.start()
 }
