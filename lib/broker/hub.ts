@@ -79,7 +79,7 @@ export class Hub {
     this.#context.defer(() => {
       const dirty = this.#dirty
       this.#dirty = []
-      for (const each of dirty) each.flush()
+      for (const each of dirty) each.endTick()
     })
   }
 

@@ -8,6 +8,9 @@ import type { Subscription } from './subscription.js'
 const BATCH_RECORDS = 64
 const BATCH_BYTES = 64 * 1024
 
+/** Bytes that may gather before the end of the tick: a host that publishes in a loop need not let one end. */
+const TICK_BYTES = 1024 * 1024
+
 /**
  * One channel on this node: who follows it, and what arrived for them in this tick.
  * All records of a tick are one shared buffer and one write per connection (DESIGN 9).
@@ -20,9 +23,10 @@ export class Topic implements FeedListener {
   readonly #interrupted: (topic: Topic) => void
   #runs: { epoch: string, from: number, records: FeedRecord[], bytes: number }[] = []
   #volatile: Uint8Array[] = []
+  #bytes = 0
   #scheduled = false
 
-  /** `schedule` asks for a `flush` at the end of this tick; `interrupted` for the head of the log. */
+  /** `schedule` asks for `endTick` at the end of this tick; `interrupted` for the head of the log. */
   constructor (channel: string, counters: Counters, schedule: (topic: Topic) => void, interrupted: (topic: Topic) => void) {
     this.channel = channel
     this.#counters = counters
@@ -40,12 +44,16 @@ export class Topic implements FeedListener {
       }
       run.records.push(record)
       run.bytes += record.body.byteLength
+      this.#bytes += record.body.byteLength
     }
     this.#wake()
   }
 
   volatile (bodies: readonly Uint8Array[]): void {
-    this.#volatile.push(...bodies)
+    for (const body of bodies) {
+      this.#volatile.push(body)
+      this.#bytes += body.byteLength
+    }
     this.#wake()
   }
 
@@ -54,18 +62,25 @@ export class Topic implements FeedListener {
   }
 
   #wake (): void {
+    if (this.#bytes > TICK_BYTES) this.flush()
     if (this.#scheduled) return
     this.#scheduled = true
     this.#schedule(this)
   }
 
-  /** Writes what arrived. */
-  flush (): void {
+  /** The tick has ended. */
+  endTick (): void {
     this.#scheduled = false
+    this.flush()
+  }
+
+  /** Writes what has arrived. */
+  flush (): void {
     const runs = this.#runs
     const volatile = this.#volatile
     this.#runs = []
     this.#volatile = []
+    this.#bytes = 0
     for (const run of runs) {
       const frame = messagesFrame(this.channel, run.epoch, run.from, run.records.map((record) => record.body))
       this.#deliver({ epoch: run.epoch, from: run.from, to: run.from + run.records.length - 1 }, frame)

@@ -124,6 +124,7 @@ scenario('what both sides say during a cut arrives afterwards, once and in order
   await say(grace, 'second outside', 1)
   await say(grace, 'whispered outside', 0)
   await placed(grace, 'whispered outside')
+  await ada.locator('#state').getByText(/^waiting · \d+ s$/).waitFor()
   t.same(await texts(ada), ['before'])
   t.equal(await mark(ada, 'first in the tunnel'), 'sending…')
   t.equal(await mark(ada, 'whispered in the tunnel'), 'not sent: offline')

@@ -12,6 +12,13 @@ export function checkAcknowledged (history: History, publish: Publish, position:
   }
 }
 
+/** A refusal is told as an unknown outcome: only if the server could not know better. */
+export function checkUnknown (history: History, publish: Publish): void {
+  const copy = history.copies.get(publish.ref)?.[0]
+  if (copy === undefined || copy.entry.store !== history.store || copy.entry.at >= publish.sentAt || publish.renewed) return
+  history.found('needless-unknown', `#${publish.ref} by ${publish.by} lay at ${show(copy.position)} when it was sent again, and was refused`)
+}
+
 /** At the end of a run: what is stored is what was published, no oftener and no otherwise than was told. */
 export function checkPublishes (history: History): void {
   for (const publish of history.publishes) {

@@ -4,7 +4,7 @@ import type { Draft } from '../../types/storage.js'
 /** What can be wrong with a run. Each kind is one promise of the design that did not hold. */
 export type Violation =
   // what is stored
-  | 'acknowledged-not-stored' | 'wrong-position' | 'refused-stored' | 'stored-twice' | 'never-published' | 'sent-anew' | 'publisher-order' | 'conflict-missed'
+  | 'acknowledged-not-stored' | 'wrong-position' | 'refused-stored' | 'stored-twice' | 'never-published' | 'sent-anew' | 'needless-unknown' | 'publisher-order' | 'conflict-missed'
   // what is handed to handlers
   | 'repeat' | 'repeat-after-save' | 'disorder' | 'hole' | 'silent-epoch' | 'false-gap' | 'log-disagreement' | 'lost'
   // cursors and acknowledgements
@@ -41,6 +41,9 @@ export interface Publish {
   renewed: boolean
   /** It has left on a connection. */
   sent: boolean
+  /** When it left last. */
+  sentAt: number
+  refusedAt: number
 }
 
 /** One record that was stored. */
@@ -91,7 +94,7 @@ export class History {
 
   publish (by: string, channel: string, qos: QoS, options: { id?: string | undefined, ordered: boolean, plain?: boolean }): Publish {
     const publish: Publish = {
-      ref: this.publishes.length, channel, at: this.now, qos, by, ordered: options.ordered, id: options.id, plain: options.plain ?? false, pending: 0, ok: 0, refused: 0, unknown: 0, renewed: false, sent: false
+      ref: this.publishes.length, channel, at: this.now, qos, by, ordered: options.ordered, id: options.id, plain: options.plain ?? false, pending: 0, ok: 0, refused: 0, unknown: 0, renewed: false, sent: false, sentAt: -1, refusedAt: -1
     }
     this.publishes.push(publish)
     return publish
@@ -103,6 +106,7 @@ export class History {
     if (publish === undefined) return
     if (publish.qos === 2 && publish.sent && publish.renewed) this.found('sent-anew', `#${ref} by ${publish.by} is sent again after its session was lost`)
     publish.sent = true
+    publish.sentAt = this.now
   }
 
   log (channel: string, epoch: string): Map<number, Entry> {

@@ -3,7 +3,7 @@ import type { Evidence, Platform } from '../../lib/client/platform/platform.js'
 import { codes } from '../../lib/protocol/codes.js'
 import type { SubscriptionVerdict } from '../../lib/protocol/frames.js'
 import type { Message, Position, QoS } from '../../types/message.js'
-import { checkAcknowledged } from './check-publish.js'
+import { checkAcknowledged, checkUnknown } from './check-publish.js'
 import { Reader } from './check-delivery.js'
 import { show, type History, type Payload, type Publish } from './history.js'
 import type { Modules } from './modules.js'
@@ -32,6 +32,9 @@ export interface People {
   /** Called with each error that the client tells its application of. */
   readonly onError: (who: string, error: Error) => void
 }
+
+/** How long a client may take to save, in milliseconds. */
+const SAVING = 500
 
 /** How often a failing handler gets a message. */
 const TRIES = 3
@@ -174,6 +177,10 @@ export class ClientProcess {
   kill (): void {
     this.#people.history.note(`${this.name} is killed`)
     this.process.kill()
+    // Its store may not know yet: then the next process sends once more what this one was refused.
+    for (const publish of this.#people.history.publishes) {
+      if (publish.by === this.name && publish.refusedAt > this.#people.history.now - SAVING) publish.unknown++
+    }
     for (const publish of this.#pending.splice(0)) {
       publish.pending--
       publish.unknown++
@@ -233,7 +240,8 @@ export class ClientProcess {
         this.#settled(publish, 'ok')
         checkAcknowledged(history, publish, result?.position ?? null)
       },
-      (error: { code?: string }) => {
+      (error: { code?: string, cause?: { code?: string } }) => {
+        if (error.code === 'PUSH_UNKNOWN' && error.cause?.code === 'PUSH_FORBIDDEN') checkUnknown(history, publish)
         this.#settled(publish, error.code === 'PUSH_UNKNOWN' || error.code === 'PUSH_STORAGE_UNKNOWN' ? 'unknown' : 'refused', error.code)
       })
     return publish
@@ -261,6 +269,7 @@ export class ClientProcess {
   #settled (publish: Publish, how: 'ok' | 'refused' | 'unknown', code?: string): void {
     publish.pending--
     publish[how]++
+    if (how === 'refused') publish.refusedAt = this.#people.history.now
     this.#pending.splice(this.#pending.indexOf(publish), 1)
     this.#people.history.note(`${this.name} hears that #${publish.ref} is ${how} ${code ?? ''}`)
   }

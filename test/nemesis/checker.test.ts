@@ -30,6 +30,7 @@ const right: Record<string, Event[]> = {
   'at QoS 1 a repeat after a reconnect': [...stored(3, 1), handed(1, 1), handed(2, 2), connected, handed(1, 1), handed(2, 2), handed(3, 3)],
   'at QoS 2 a repeat of what a killed process had not saved': [...stored(3), handed(1, 1), handed(2, 2), handed(3, 3), killed(1), connected, handed(2, 2), handed(3, 3)],
   'at QoS 1 a second copy after the publisher was killed': [...stored(1, 1), publisherKilled, handed(1, 1), handed(1, 2)],
+  'at QoS 1 a later copy of what a gap swallowed': [...stored(3, 1), publisherKilled, handed(1, 1), gap(2, 2), handed(3, 3), handed(2, 4)],
   'two subscribers, each its own way': [...stored(2), subscribed('z'), handed(1, 1), handed(1, 1, 'z'), handed(2, 2, 'z'), handed(2, 2)]
 }
 
@@ -45,6 +46,7 @@ const wrong: Array<[name: string, history: Event[], ...kinds: string[]]> = [
   ['a repeat at QoS 1 without a reconnect', [...stored(1, 1), connected, handed(1, 1), handed(1, 1)], 'repeat'],
   ['stored twice at QoS 1', [...stored(1, 1), handed(1, 1), handed(1, 2)], 'repeat'],
   ["not in the order of the publisher's calls", [subscribed(), invoke(1), invoke(2), ok(1, 2), ok(2, 1), handed(2, 1), handed(1, 2)], 'publisher-order'],
+  ['at QoS 2 not in order, whatever a gap swallowed', [...stored(3), publisherKilled, handed(1, 1), gap(2, 2), handed(3, 3), handed(2, 4)], 'publisher-order', 'duplicate'],
   ['not in the order of the log', [...stored(3), handed(1, 1), handed(3, 3), handed(2, 2)], 'hole', 'channel-order', 'publisher-order'],
   ['passed over without a word', [...stored(3), handed(1, 1), handed(3, 3)], 'hole', 'lost'],
   ['a gap too small', [...stored(4), handed(1, 1), gap(2, 2), handed(4, 4)], 'hole', 'lost'],

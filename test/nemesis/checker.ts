@@ -35,7 +35,11 @@ export function check (history: readonly Event[]): Violation[] {
   const violations: Violation[] = []
   const found = (kind: ViolationKind, text: string): void => { violations.push({ kind, text }) }
   const fates = fatesOf(history)
-  const readers = readersOf(history, found, (message) => fates.get(keyOf(message))?.qos ?? 1)
+  const readers = readersOf(history, {
+    found,
+    qosOf: (message) => fates.get(keyOf(message))?.qos ?? 1,
+    mayHaveCopies: (message) => mayHaveCopies(fates.get(keyOf(message)))
+  })
   checkHanded(history, fates, found)
   for (const [key, fate] of fates) {
     if (fate.outcome === 'refused' && fate.offsets.size > 0) found('refused-delivered', key)
@@ -65,13 +69,18 @@ function fatesOf (history: readonly Event[]): Map<string, Fate> {
   return fates
 }
 
-function readersOf (history: readonly Event[], found: Reader['found'], qosOf: Reader['qosOf']): Reader[] {
+/** At QoS 1 what a killed publisher sends again may be stored again. */
+function mayHaveCopies (fate: Fate | undefined): boolean {
+  return fate?.qos === 1 && fate.orphaned
+}
+
+function readersOf (history: readonly Event[], context: ConstructorParameters<typeof Reader>[2]): Reader[] {
   const readers = new Map<string, Reader[]>()
   for (const event of history) {
     if (!('subscriber' in event)) continue
     const mine = readers.get(event.subscriber) ?? []
     readers.set(event.subscriber, mine)
-    if (event.type === 'subscribed') mine.push(new Reader(event.subscriber, event.channel, found, qosOf))
+    if (event.type === 'subscribed') mine.push(new Reader(event.subscriber, event.channel, context))
     for (const reader of mine) reader.take(event)
   }
   return [...readers.values()].flat()
@@ -92,8 +101,9 @@ function checkHanded (history: readonly Event[], fates: ReadonlyMap<string, Fate
   }
 }
 
-function checkStoredOnce (key: string, { qos, outcome, orphaned, offsets }: Fate, found: Reader['found']): void {
-  if (offsets.size < 2 || (qos === 1 && orphaned)) return
+function checkStoredOnce (key: string, fate: Fate, found: Reader['found']): void {
+  const { qos, outcome, offsets } = fate
+  if (offsets.size < 2 || mayHaveCopies(fate)) return
   const kind = outcome === 'unknown' ? 'unknown-twice' : qos === 2 ? 'duplicate' : 'repeat'
   found(kind, `${key} is stored at ${[...offsets].join(' and ')}`)
 }

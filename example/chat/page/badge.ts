@@ -1,4 +1,4 @@
-import type { ClientState } from '../../../lib/client/index.js'
+import type { Client, ClientState } from '../../../lib/client/index.js'
 import { element } from './view.js'
 
 const texts: Readonly<Record<ClientState, string>> = {
@@ -12,15 +12,15 @@ const texts: Readonly<Record<ClientState, string>> = {
 
 let timer: ReturnType<typeof setInterval> | undefined
 
-/** Shows the client's state; while it waits, for how long already. */
-export function showState (state: ClientState): void {
+/** Shows the client's state; while it waits, how long it still will. */
+export function showState ({ state, retryAt }: Client): void {
   const badge = element('state')
-  const since = Date.now()
   badge.dataset.state = state
-  badge.textContent = texts[state]
   clearInterval(timer)
-  if (state !== 'waiting') return
-  timer = setInterval(() => {
-    badge.textContent = `waiting · ${Math.round((Date.now() - since) / 1000)} s so far`
-  }, 1000)
+  const tell = () => {
+    const left = retryAt === null ? 0 : Math.ceil((retryAt - Date.now()) / 1000)
+    badge.textContent = left > 0 ? `${texts[state]} · ${left} s` : texts[state]
+  }
+  tell()
+  if (retryAt !== null) timer = setInterval(tell, 250)
 }

@@ -64,7 +64,7 @@ function giveUpVolatile (): void {
 // ---- what the client tells
 
 client.on('state', (state, error) => {
-  showState(state)
+  showState(client)
   if (state === 'live') {
     journal(lostAt === null ? 'connected' : `back after ${((Date.now() - lostAt) / 1000).toFixed(1)} s`)
     lostAt = null

@@ -1,0 +1,30 @@
+import t, { type Test } from 'tap'
+import { mutate } from '../helpers/mutate.js'
+import { loadModules } from './modules.js'
+import { rules, type Rule } from './rules.js'
+import { describe, runSeed } from './run.js'
+
+// The proof of the model: each rule of the design is switched off in turn, and the checker must find out, by the
+// promise that the table names. MODEL_RULE tries one of them alone (part of its name); MODEL_RULE_SEEDS bounds the search.
+const SEEDS = Number(process.env.MODEL_RULE_SEEDS ?? 400)
+const wanted = rules.filter(({ rule }) => rule.includes(process.env.MODEL_RULE ?? ''))
+
+for (const [i, row] of wanted.entries()) {
+  t.test(row.rule, async (t) => {
+    const { root, release } = mutate(`rule-${i}`, row.mutations)
+    t.teardown(release)
+    await checkCaught(t, row, root)
+  })
+}
+
+async function checkCaught (t: Test, { caught }: Rule, root: URL): Promise<void> {
+  const modules = await loadModules(root)
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    const history = await runSeed(modules, seed)
+    const first = history.findings[0]
+    if (first === undefined) continue
+    t.ok(caught.includes(first.kind), `seed ${seed} catches it by '${first.kind}'`, { diagnostic: describe(seed, history, 20) })
+    return
+  }
+  t.fail(`not caught in ${SEEDS} seeds`)
+}

@@ -1,0 +1,80 @@
+import type { Mutation } from '../helpers/mutate.js'
+import type { Violation } from './history.js'
+
+/** A rule of the design, how to switch it off, and by what the model finds out. */
+export interface Rule {
+  /** The section of the design, and the rule. */
+  readonly rule: string
+  readonly mutations: readonly Mutation[]
+  /** The promises of which one is the first to break. */
+  readonly caught: readonly Violation[]
+}
+
+const one = (rule: string, file: string, search: string, replace: string, ...caught: Violation[]): Rule =>
+  ({ rule, mutations: [{ file, search, replace }], caught })
+
+/** Each rule that delivery depends on. */
+export const rules: readonly Rule[] = [
+  // ---- 1. one idea
+  one('1 another epoch: reset', 'core/position.js', 'if (epoch !== cursor.epoch)', 'if (false)', 'hole', 'silent-epoch', 'lost', 'wire-hole', 'not-live'),
+  one('1 at or before the position: duplicate', 'core/position.js', 'if (offset <= cursor.offset)', 'if (false)', 'repeat', 'disorder', 'lost', 'wire-repeat'),
+  one('1 the next one: deliver', 'core/position.js', "? 'deliver' : 'behind'", "? 'behind' : 'behind'", 'lost', 'not-live'),
+  one('1 further ahead: behind', 'core/position.js', "? 'deliver' : 'behind'", "? 'deliver' : 'deliver'", 'hole', 'acknowledged-not-handled', 'lost'),
+  one('1 read up to the head that was reported', 'broker/subscription.js', 'this.#seen = start.head', 'this.#seen = start.position.offset', 'lost', 'not-live'),
+  one('1 the head is told after an interruption', 'broker/hub.js', 'subscription.hearHead(state);', ';', 'lost', 'not-live'),
+  // ---- 2. promises
+  one('2 a resend is recognised by its sequence', 'storage/memory/channel-log.js', 'publisher.sequence <= last.sequence', 'false', 'stored-twice', 'publisher-order'),
+  one('2 a retry is recognised by its id', 'storage/memory/channel-log.js', 'const known = id && this.ids.get(id.id, now);\n        if (known === undefined || id', 'const known = id && this.ids.get(id.id, now);\n        if (true || id', 'stored-twice', 'conflict-missed'),
+  one('2 the same id with another body is a conflict', 'storage/memory/channel-log.js', 'return known.fingerprint === id.fingerprint', 'return true', 'acknowledged-not-stored'),
+  one('2 acknowledged after the append, never before', 'connection/publish-run.js', 'const outcomes = await publishing.append(', 'for (const { frame } of admitted) this.#answer(frame, { status: \'stored\', position: null });\n            const outcomes = await publishing.append(', 'acknowledged-not-stored'),
+  one('2 the cursor is saved before the acknowledgement leaves (QoS 2)', 'client/acks.js', 'const saved = exactly.length > 0 ? this.#options.saved.save() : undefined', 'const saved = undefined', 'acknowledged-not-saved'),
+  one('2 confirmed after the cursor is committed', 'connection/session.js', "connection.send({ type: 'confirmed'", ";connection.send({ type: 'confirmed'", 'confirmed-not-stored'),
+  one('2 the window bounds what is in flight', 'core/window.js', 'this.limit = position + size', 'this.limit = Infinity', 'window'),
+  one('2 what is lost is said: retention', 'core/position.js', "reason: 'retention', from, to, count: to - from + 1 }", "reason: 'retention', from: to, to, count: 1 }", 'hole', 'lost', 'acknowledged-not-handled', 'resumed-wrong'),
+  one('2 what is lost is said: another epoch', 'core/position.js', "return { position: { epoch, offset: first - 1 }, gap: unknown('epoch') }", 'return { position: { epoch, offset: first - 1 } }', 'lost', 'silent-epoch', 'wire-hole', 'acknowledged-not-handled', 'hole', 'cursor-leads'),
+  one('2 QoS 0 is not sent a second time from the log', 'broker/segments.js', '(qos > 0 || offset <= rewound)', 'true', 'repeat'),
+  // ---- 7. storage
+  one('7 a late write of an old connection is fenced', 'storage/memory/cursors.js', 'stored.generation > commit.generation', 'false', 'not-fenced'),
+  one('7 cursors move forward only', 'storage/memory/cursors.js', 'later(stored.position, position)', 'position', 'cursor-back'),
+  one('7 across epochs by (generation, number)', 'storage/memory/cursors.js', 'isLater ? position : stored.position', 'position', 'cursor-back'),
+  // ---- 11. what breaks if built carelessly
+  one('11.1 one append of a publisher after the other', 'connection/publish-run.js', 'if (this.idle)', 'if (true)', 'publisher-order', 'acknowledged-not-stored', 'never-settled', 'refused-stored', 'not-live'),
+  one('11.1 repeats are recognised before authorisation', 'connection/publish-run.js', 'if (await this.#answerRepeat(publication, frame))', 'if (false)', 'needless-unknown', 'refused-stored'),
+  one('11.1 discard until restart', 'connection/publish-run.js', 'if (this.#discarding)', 'if (false)', 'publisher-order', 'acknowledged-not-stored', 'refused-stored', 'stored-twice'),
+  one('11.1 go back N', 'client/publisher.js', 'this.#goBack(run);\n        const error', 'const error', 'never-settled', 'publisher-order'),
+  one('11.1 an unknown outcome is retried with the same numbers', 'client/publisher.js', 'if (!error.retryable) {', 'for (const each of run.items) each.key = null;\n        if (!error.retryable) {', 'stored-twice', 'publisher-order'),
+  one('11.1 a refusal after an earlier send is unknown', 'client/outbox.js', 'if (item.doubtful)', 'if (false)', 'refused-stored'),
+  one('11.1 a lost session makes a new identity', 'client/publisher.js', 'if (!frame.resumed)', 'if (false)', 'sent-anew'),
+  one('11.1 what was sent at QoS 2 under a lost session is unknown', 'client/publisher.js', 'if (item.qos === 2 && item.doubtful)', 'if (false)', 'sent-anew'),
+  one('11.1 numbers are saved before they are used (QoS 2)', 'client/publisher.js', 'if (item.qos < 2 || item.saved || !saved.enabled)', 'if (true)', 'stored-twice', 'sent-anew'),
+  one('11.2 a hole on purpose states its range', 'broker/subscription.js', 'this.outlet.write(skipFrame(', 'void (skipFrame(', 'wire-hole', 'lost', 'not-live'),
+  one('11.3 acknowledged means handled', 'client/subscription.js', 'this.#deliver(body, this.received = { epoch, offset: from + i })', '(this.#deliver(body, this.received = { epoch, offset: from + i }), this.#advance(this.received))', 'acknowledged-not-handled'),
+  one('11.3 handlers of a channel run one after the other', 'client/handlers.js', 'while (this.#current === null && ', 'while (', 'acknowledged-not-handled', 'thrown', 'disorder', 'lost', 'repeat', 'unhandled-rejection'),
+  one('11.3 a handler that fails is bounded', 'client/handlers.js', 'attempt >= entry.policy.tries', 'false', 'lost', 'not-live', 'repeat'),
+  one('11.4 an acknowledgement beyond the head is ignored', 'core/window.js', 'if (offset > head)', 'if (false)', 'cursor-leads', 'wire-hole', 'hole', 'lost'),
+  one('11.4 the stored position counts where it is greater', 'broker/subscribing.js', 'resume(later(resumed.position, resume(stored, state).position), state)', 'resumed', 'resumed-wrong', 'repeat', 'repeat-after-save'),
+  one('11.4 without a stored cursor the start is stored', 'connection/session.js', "if (verdict.verdict === 'started')", 'if (false)', 'resumed-wrong', 'cursor-lags'),
+  one('11.5 the stored cursor never leads', 'broker/subscription.js', 'this.#next = to + 1;\n        if (to > this.#seen)', 'this.#next = to + 1;\n        this.onAcknowledged?.({ epoch: this.epoch, offset: to });\n        if (to > this.#seen)', 'cursor-leads', 'confirmed-not-stored'),
+  one('11.6 a feed is left only when nobody has it', 'broker/hub.js', 'if (--entry.users > 0)', 'if (--entry.users < 0)', 'lost', 'not-live'),
+  {
+    rule: '11.6 subscribe, then read',
+    mutations: [
+      { file: 'broker/subscribing.js', search: 'const { topic, release: leave } = await context.hub.join(channel);', replace: 'const state = await context.log.read(channel, { from: 1, limit: 0, bytes: 0 });\n    const { topic, release: leave } = await context.hub.join(channel);' },
+      { file: 'broker/subscribing.js', search: '        const state = await context.log.read(channel, { from: 1, limit: 0, bytes: 0 });\n', replace: '' }
+    ],
+    caught: ['lost', 'not-live']
+  },
+  one('11.9 the shared buffer: only for cursors that stand exactly before it', 'broker/topic.js', 'subscription.ready === from &&', 'subscription.ready !== -1 &&', 'wire-hole', 'wire-repeat'),
+  one('11.9 the shared buffer: only where the window is open for all of it', 'broker/topic.js', '&& to <= subscription.limit', '', 'window'),
+  one('11.9 the shared buffer: only within the epoch', 'broker/topic.js', '&& subscription.epoch === epoch', '', 'wire-hole'),
+  one('11.11 ownership begins with the first frame after the hello', 'connection/connection.js', 'await greet(this, hello, authenticate(hello.token));', 'await greet(this, hello, authenticate(hello.token)); await this.#claim();', 'not-live', 'cursor-leads', 'two-owners'),
+  {
+    rule: '11.11 whoever was overtaken is closed',
+    mutations: [
+      { file: 'connection/service.js', search: "connection.end('PUSH_SUPERSEDED')", replace: 'void 0' },
+      { file: 'connection/session.js', search: "connection.end('PUSH_SUPERSEDED')", replace: 'void 0' }
+    ],
+    caught: ['two-owners']
+  },
+  one('11.11 whoever was overtaken stops', 'protocol/codes.js', "PUSH_SUPERSEDED: { close: 4409, status: 409, retry: 'never'", "PUSH_SUPERSEDED: { close: 4409, status: 409, retry: 'later'", 'two-owners', 'not-live')
+]
