@@ -22,6 +22,7 @@ export interface StorageFaults {
 export interface StoreTap {
   stored (channel: string, draft: Draft, position: Position): void
   removed (channel: string, session: string): void
+  claimed (session: string, generation: number, node: string): void
   committed (channel: string, commit: CursorCommit, outcome: 'committed' | 'fenced', before: Position | null, after: Position | null): void
 }
 
@@ -136,7 +137,11 @@ export class SharedStore {
       },
       sessions: {
         find: (session) => call(() => this.#inner.sessions.find(session)),
-        claim: (session, ttl) => call(() => this.#inner.sessions.claim(session, ttl)),
+        claim: (session, ttl) => call(async () => {
+          const claimed = await this.#inner.sessions.claim(session, ttl)
+          this.#tap.claimed(session, claimed.generation, process.name)
+          return claimed
+        }),
         touch: (session, generation, ttl) => call(() => this.#inner.sessions.touch(session, generation, ttl)),
         remove: (session, generation) => call(() => this.#inner.sessions.remove(session, generation)),
         watch: (listener) => this.#watch(process, listener)

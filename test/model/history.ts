@@ -100,11 +100,11 @@ export class History {
     return publish
   }
 
-  /** A client sends it. What was sent at QoS 2 must not be sent again once the session was forgotten: nobody would recognise it. */
+  /** A client sends it. What was sent and stored at QoS 2 must not be sent again once the session was forgotten: nobody would recognise it. */
   sent (ref: number): void {
     const publish = this.publishes[ref]
     if (publish === undefined) return
-    if (publish.qos === 2 && publish.sent && publish.renewed) this.found('sent-anew', `#${ref} by ${publish.by} is sent again after its session was lost`)
+    if (publish.qos === 2 && publish.sent && publish.renewed && this.copies.has(ref)) this.found('sent-anew', `#${ref} by ${publish.by} is sent again after its session was lost`)
     publish.sent = true
     publish.sentAt = this.now
   }

@@ -9,6 +9,9 @@ import { describe, runSeed } from './run.js'
 const SEEDS = Number(process.env.MODEL_RULE_SEEDS ?? 400)
 const wanted = rules.filter(({ rule }) => rule.includes(process.env.MODEL_RULE ?? ''))
 
+// What goes wrong with the rule in force proves nothing; the model's own test tells.
+const holds = async (seed: number): Promise<boolean> => (await runSeed(await loadModules(), seed)).findings.length === 0
+
 for (const [i, row] of wanted.entries()) {
   t.test(row.rule, async (t) => {
     const { root, release } = mutate(`rule-${i}`, row.mutations)
@@ -22,7 +25,7 @@ async function checkCaught (t: Test, { caught }: Rule, root: URL): Promise<void>
   for (let seed = 1; seed <= SEEDS; seed++) {
     const history = await runSeed(modules, seed)
     const first = history.findings[0]
-    if (first === undefined) continue
+    if (first === undefined || !await holds(seed)) continue
     t.ok(caught.includes(first.kind), `seed ${seed} catches it by '${first.kind}'`, { diagnostic: describe(seed, history, 20) })
     return
   }

@@ -24,11 +24,11 @@ export const rules: readonly Rule[] = [
   one('1 the head is told after an interruption', 'broker/hub.js', 'subscription.hearHead(state);', ';', 'lost', 'not-live'),
   // ---- 2. promises
   one('2 a resend is recognised by its sequence', 'storage/memory/channel-log.js', 'publisher.sequence <= last.sequence', 'false', 'stored-twice', 'publisher-order'),
-  one('2 a retry is recognised by its id', 'storage/memory/channel-log.js', 'const known = id && this.ids.get(id.id, now);\n        if (known === undefined || id', 'const known = id && this.ids.get(id.id, now);\n        if (true || id', 'stored-twice', 'conflict-missed'),
+  one('2 a retry is recognised by its id', 'storage/memory/channel-log.js', 'if (known === undefined || id === undefined)\n            return null;\n        return known.fingerprint', 'if (known !== null)\n            return null;\n        return known.fingerprint', 'stored-twice', 'conflict-missed'),
   one('2 the same id with another body is a conflict', 'storage/memory/channel-log.js', 'return known.fingerprint === id.fingerprint', 'return true', 'acknowledged-not-stored'),
   one('2 acknowledged after the append, never before', 'connection/publish-run.js', 'const outcomes = await publishing.append(', 'for (const { frame } of admitted) this.#answer(frame, { status: \'stored\', position: null });\n            const outcomes = await publishing.append(', 'acknowledged-not-stored'),
   one('2 the cursor is saved before the acknowledgement leaves (QoS 2)', 'client/acks.js', 'const saved = exactly.length > 0 ? this.#options.saved.save() : undefined', 'const saved = undefined', 'acknowledged-not-saved'),
-  one('2 confirmed after the cursor is committed', 'connection/session.js', "connection.send({ type: 'confirmed'", ";connection.send({ type: 'confirmed'", 'confirmed-not-stored'),
+  one('2 confirmed after the cursor is committed', 'connection/session.js', '    #commit(channel, position, done) {', "    #commit(channel, position, done) {\n        this.#owner?.send({ type: 'confirmed', positions: [{ channel, ...position }] });", 'confirmed-not-stored'),
   one('2 the window bounds what is in flight', 'core/window.js', 'this.limit = position + size', 'this.limit = Infinity', 'window'),
   one('2 what is lost is said: retention', 'core/position.js', "reason: 'retention', from, to, count: to - from + 1 }", "reason: 'retention', from: to, to, count: 1 }", 'hole', 'lost', 'acknowledged-not-handled', 'resumed-wrong'),
   one('2 what is lost is said: another epoch', 'core/position.js', "return { position: { epoch, offset: first - 1 }, gap: unknown('epoch') }", 'return { position: { epoch, offset: first - 1 } }', 'lost', 'silent-epoch', 'wire-hole', 'acknowledged-not-handled', 'hole', 'cursor-leads'),
@@ -71,8 +71,8 @@ export const rules: readonly Rule[] = [
   {
     rule: '11.11 whoever was overtaken is closed',
     mutations: [
-      { file: 'connection/service.js', search: "connection.end('PUSH_SUPERSEDED')", replace: 'void 0' },
-      { file: 'connection/session.js', search: "connection.end('PUSH_SUPERSEDED')", replace: 'void 0' }
+      { file: 'connection/session.js', search: 'if (this.generation > 0 && this.#heard > this.generation)', replace: 'if (false)' },
+      { file: 'connection/session.js', search: "if (outcome === 'fenced')", replace: 'if (false)' }
     ],
     caught: ['two-owners']
   },

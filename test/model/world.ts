@@ -151,6 +151,7 @@ export class World {
       faults: faults.storage,
       tap: {
         stored: (channel, draft, position) => history.stored(channel, draft, position),
+        claimed: (session, generation, node) => history.note(`${node} claims ${session} as generation ${generation}`),
         removed: (channel, session) => this.#cursors.removed(session, channel),
         committed: (channel, commit, outcome, before, after) => this.#cursors.committed(channel, commit, outcome, before, after)
       },
