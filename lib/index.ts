@@ -6,6 +6,7 @@ import { readSettings, type Settings } from './broker/settings.js'
 import { Service } from './connection/service.js'
 import { systemClock, type Clock } from './core/clock.js'
 import { PushError } from './core/errors.js'
+import { endRefusedUpgrades } from './http/refused-upgrades.js'
 import { addRoute } from './http/route.js'
 import { addWebSocketServer } from './http/websocket-server.js'
 import { memoryStorage } from './storage/memory/index.js'
@@ -41,6 +42,7 @@ const plugin: FastifyPluginAsync<FastifyPushOptions> = async (fastify, options) 
   await broker.open()
   const service = new Service(broker)
 
+  endRefusedUpgrades(fastify)
   // Before @fastify/websocket adds its own, which closes without a code and waits for peers that never answer.
   fastify.addHook('preClose', () => service.close())
   fastify.addHook('onClose', () => keepAlive(broker.close()))

@@ -5,11 +5,15 @@ import { frameOf, textFrame } from '../protocol/text-frame.js'
 const COMMA = Buffer.from(',')
 const END = Buffer.from(']}')
 
-/** Encodes a message: once, in the process where it was published. Throws a RangeError for data that nests too deep, a TypeError for cycles. */
+/**
+ * Encodes a message: once, in the process where it was published. Throws a RangeError for data that nests too deep, a TypeError for
+ * cycles and for what leaves no trace in JSON; only `undefined` is taken for `null`, for a message always has data.
+ */
 export function encodeBody (id: string, qos: QoS, timestamp: number, publisher: Publisher | undefined, data: unknown): Buffer {
-  // undefined leaves no trace in JSON, and a message always has data
-  const body: MessageBody = { id, qos, timestamp, ...(publisher === undefined ? {} : { publisher }), data: data ?? null }
-  return Buffer.from(JSON.stringify(body), 'utf8')
+  const json = JSON.stringify(data ?? null) as string | undefined
+  if (json === undefined) throw new TypeError('a function or a symbol is no JSON')
+  const head: Omit<MessageBody, 'data'> = { id, qos, timestamp, ...(publisher === undefined ? {} : { publisher }) }
+  return Buffer.from(`${JSON.stringify(head).slice(0, -1)},"data":${json}}`, 'utf8')
 }
 
 /** Decodes what {@link encodeBody} made. */

@@ -91,7 +91,7 @@ export class Outbox {
     for (const message of [...saved].reverse()) {
       const { publisher, sequence } = message
       const key = publisher === undefined || sequence === undefined ? null : { publisher, sequence }
-      const item = { ...message, bytes: utf8Length(message.json), key, doubtful: key !== null, saved: true, resolve: () => {}, reject }
+      const item = { ...message, bytes: utf8Length(message.json), key, doubtful: key !== null, saved: key !== null, resolve: () => {}, reject }
       this.#count(item).items.unshift(item)
     }
   }

@@ -27,6 +27,7 @@ export class Session {
   #number = 0
   #touchedAt: number
   #owner: Owner | null = null
+  #claiming = false // what is heard meanwhile may be its own claim
   /** The latest generation heard of. */
   #heard = 0
 
@@ -51,9 +52,14 @@ export class Session {
 
   /** Takes it over from whichever connection had it, on behalf of `owner`, which is ended when another takes it over in turn. */
   async claim (owner: Owner): Promise<void> {
-    const { generation } = await this.#broker.storage.sessions.claim(this.key, this.#life)
-    this.generation = generation
-    this.#owner = owner
+    this.#claiming = true
+    try {
+      const { generation } = await this.#broker.storage.sessions.claim(this.key, this.#life)
+      this.generation = generation
+      this.#owner = owner
+    } finally {
+      this.#claiming = false
+    }
     this.#look()
   }
 
@@ -64,7 +70,7 @@ export class Session {
   }
 
   #look (): void {
-    if (this.generation > 0 && this.#heard > this.generation) this.#owner?.end('PUSH_SUPERSEDED')
+    if (!this.#claiming && this.generation > 0 && this.#heard > this.generation) this.#owner?.end('PUSH_SUPERSEDED')
   }
 
   // A session is touched every half of its time, so that it lives for the whole of it even if this node dies without a word.

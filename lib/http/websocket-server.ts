@@ -1,5 +1,5 @@
 import websocket, { type WebsocketPluginOptions } from '@fastify/websocket'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { SUBPROTOCOL } from '../protocol/version.js'
 
 export interface WebSocketServerOptions {
@@ -19,7 +19,6 @@ const FRAGMENT_LIMITS = { maxFragments: 1024, maxBufferedChunks: 4096 }
  * host's options. Otherwise it is registered for `scope` alone, so that the host, `outer`, may still register it for its own routes.
  */
 export async function addWebSocketServer (outer: FastifyInstance, scope: FastifyInstance, options: WebSocketServerOptions): Promise<void> {
-  outer.addHook('onResponse', endRefused)
   if (outer.hasDecorator('websocketServer')) return checkHost(outer, options.frameBytes)
   const listeners = () => outer.server.listeners('upgrade') as ((...args: unknown[]) => void)[]
   const others = new Set(listeners())
@@ -35,12 +34,6 @@ export async function addWebSocketServer (outer: FastifyInstance, scope: Fastify
       outer.injectWS = scope.injectWS
     }
   })
-}
-
-// An upgrade that was answered over HTTP, by a hook or another route: nobody else ends its socket if the hook stood before
-// @fastify/websocket's own, and the server could then never close.
-async function endRefused ({ raw }: FastifyRequest): Promise<void> {
-  if ((raw as { upgrade?: boolean }).upgrade === true) raw.socket.destroySoon()
 }
 
 function ours ({ websocket = {}, frameBytes, closeGrace }: WebSocketServerOptions): WebsocketPluginOptions {

@@ -220,12 +220,12 @@ t.test('a session the storage lost is made again by who is connected', async (t)
 t.test('[P-4.8] QoS 2 is confirmed once the cursor is stored', async (t) => {
   const clock = new ManualClock()
   const memory = memoryStorage({ clock })
-  let proceed = () => {}
+  const held: (() => void)[] = []
   let holding = false
   const storage = overStorage(memory, {
     cursors: (original) => ({
       commit: async (...args) => {
-        if (holding) await new Promise<void>((resolve) => { proceed = resolve })
+        if (holding) await new Promise<void>((resolve) => { held.push(resolve) })
         return original.commit(...args)
       }
     })
@@ -240,9 +240,7 @@ t.test('[P-4.8] QoS 2 is confirmed once the cursor is stored', async (t) => {
   await peer.send({ type: 'ack', positions: [{ channel: room, ...position }, { channel: 'room/2', ...one.position }] })
   t.equal(peer.all('confirmed').length, confirmedAtFirst)
   holding = false
-  proceed()
-  await settled()
-  proceed()
+  for (const proceed of held) proceed()
   await settled()
   t.same(peer.last('confirmed')?.positions, [{ channel: room, ...position }])
   t.notOk(peer.all('confirmed').some(({ positions }) => positions.some(({ channel }) => channel === 'room/2')), 'not at QoS 1')

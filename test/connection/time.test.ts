@@ -17,7 +17,7 @@ t.test('[P-2.5] a hello that does not come in time', async (t) => {
 })
 
 t.test('[P-7.1] a ping after silence, none while anything else is sent', async (t) => {
-  const { own, connect, clock, broker } = await openNode({ heartbeat: { interval: '10s' } })
+  const { own, connect, clock, broker } = await openNode({ heartbeat: { interval: '10s' }, limits: { helloTimeout: '1m' } })
   const quiet = await own()
   const silent = connect()
   await clock.advanceAsync(10_000)

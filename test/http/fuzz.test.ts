@@ -46,7 +46,7 @@ function mutateValue (frame: Record<string, unknown>): Record<string, unknown> {
     const { [key]: _, ...rest } = frame
     return rest
   }
-  if (Array.isArray(value) && typeof value[0] === 'object' && next() < 0.7) return { ...frame, [key]: [mutateValue(value[0] as Record<string, unknown>)] }
+  if (Array.isArray(value) && typeof value[0] === 'object' && value[0] !== null && next() < 0.7) return { ...frame, [key]: [mutateValue(value[0] as Record<string, unknown>)] }
   return Object.fromEntries([...Object.entries(frame), [key, pick(ODD)]])
 }
 

@@ -20,7 +20,7 @@ export const ACTIONS = {
   killClient: 4,
   takeOver: 2,
   storeDown: 1,
-  storeLost: 0.3,
+  storeLost: 1,
   wait: 3,
   bogusAck: 1
 }

@@ -22,6 +22,8 @@ export class Reader {
   readonly unsettled = new Set<number>()
   /** Up to here handlers have settled, or there was nothing to handle. */
   settled: Position | null = null
+  /** The same for each epoch it has been in. */
+  readonly #settledIn = new Map<string, number>()
   readonly #history: History
   readonly #gaps: Told[] = []
   /** Up to here another process has had everything. */
@@ -45,7 +47,7 @@ export class Reader {
    * of the same client, which has handled the rest.
    */
   begins (position: Position, elsewhere: (position: Position) => boolean = () => false): void {
-    if (this.stand === null) this.stand = this.settled = position
+    if (this.stand === null) this.#stand(position)
     else if (this.missing(position.epoch, position.offset) !== undefined && elsewhere(position)) this.#elsewhere.push(position)
   }
 
@@ -67,6 +69,7 @@ export class Reader {
   done (position: Position): void {
     this.unsettled.delete(position.offset)
     this.settled = position
+    this.#settledIn.set(position.epoch, position.offset)
   }
 
   /** The handler threw: the same message may come again. */
@@ -82,7 +85,7 @@ export class Reader {
     if (gap.reason === 'retention' && gap.from !== null && gap.to !== null) this.#gaps.push({ epoch: position.epoch, from: gap.from, to: gap.to })
     else this.#begins.set(position.epoch, position.offset)
     const back = gap.reason === 'unverified' && this.stand?.epoch === position.epoch && position.offset < this.stand.offset
-    if (back) this.stand = this.settled = position
+    if (back) this.#stand(position)
     if (this.stand === null) this.begins(position)
   }
 
@@ -93,7 +96,8 @@ export class Reader {
 
   /** What of `… offset` no handler has settled. */
   unhandled (epoch: string, offset: number): number | undefined {
-    return this.#due(this.settled, epoch, offset)
+    const past = this.#settledIn.get(epoch)
+    return this.#due(past === undefined ? this.settled : { epoch, offset: past }, epoch, offset)
   }
 
   #due (stand: Position | null, epoch: string, offset: number): number | undefined {
@@ -106,6 +110,11 @@ export class Reader {
       if (!this.#history.isHole(this.channel, epoch, at) && !this.#gaps.some((gap) => gap.epoch === epoch && gap.from <= at && at <= gap.to)) return at
     }
     return undefined
+  }
+
+  #stand (position: Position): void {
+    this.stand = this.settled = position
+    this.#settledIn.set(position.epoch, position.offset)
   }
 
   #handedVolatile (ref: number): void {

@@ -177,6 +177,8 @@ export class WireChecks implements Tap {
     if (reader.qos < 2) return
     const saved = this.#world.saved(process, channel)
     if (saved === undefined) return
+    // It may have saved already that the log is another one.
+    if (saved !== null && saved.epoch !== epoch && saved.epoch === reader.settled?.epoch) return
     if (saved?.epoch !== epoch || saved.offset < offset) this.#history.found('acknowledged-not-saved', `${what}, and its store says ${show(saved)}`)
   }
 

@@ -16,6 +16,9 @@ export async function end (world: World): Promise<void> {
   await world.pass(25_000)
   for (const person of world.persons) revive(world, person)
   await world.pass(60_000)
+  // An old process may just have learnt that it was overtaken by one that is gone.
+  for (const person of world.persons) world.startPerson(person)
+  await world.pass(20_000)
   for (const person of world.persons) await checkPerson(world, person)
   checkPublishes(history)
   if (history.findings.length === 0) await probe(world)

@@ -104,7 +104,7 @@ export class History {
   sent (ref: number): void {
     const publish = this.publishes[ref]
     if (publish === undefined) return
-    if (publish.qos === 2 && publish.sent && publish.renewed && this.copies.has(ref)) this.found('sent-anew', `#${ref} by ${publish.by} is sent again after its session was lost`)
+    if (publish.qos === 2 && publish.sent && publish.renewed) this.found('sent-anew', `#${ref} by ${publish.by} is sent again after its session was lost`)
     publish.sent = true
     publish.sentAt = this.now
   }

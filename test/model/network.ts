@@ -123,6 +123,8 @@ export class Link implements ClientSocket {
   readonly #down: Pipe<Item>
   #server: ServerEnd | undefined
   #client: 'connecting' | 'open' | 'closing' | 'gone' = 'connecting'
+  /** Cut before its request had arrived. */
+  #lost = false
   #serverGone = false
   #serverClosing = false
   #waiting: Array<{ item: Item, size: number }> = []
@@ -210,6 +212,7 @@ export class Link implements ClientSocket {
 
   /** The upgrade request arrives, or does not. */
   reach (random: Random, protocols: readonly string[], refuse: number): void {
+    if (this.#lost) return // it never arrives
     const { listeners } = this.#network
     const listener = listeners.length === 0 ? undefined : random.pick(listeners)
     if (this.#client === 'gone') {
@@ -235,7 +238,8 @@ export class Link implements ClientSocket {
     const { latency } = this.#network
     if (told === 'both' || told === 'client') this.client.later(latency(), () => this.#closeClient(1006, ''))
     if (told === 'both' || told === 'server') this.listener?.process.later(latency(), () => this.#tellServer(1006, ''))
-    if (!this.listener?.process.alive) this.#serverGone = true
+    if (this.listener === undefined) this.#lost = true
+    else if (!this.listener.process.alive) this.#serverGone = true
   }
 
   stall (direction: 'up' | 'down', ms: number): void {

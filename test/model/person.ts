@@ -253,9 +253,10 @@ export class ClientProcess {
 
   /** Every message that is on its way may be stored once more: the client has a new identity. */
   renewed (): void {
-    for (const publish of this.#people.history.publishes) {
+    const { history } = this.#people
+    for (const publish of history.publishes) {
       const isMine = publish.by === this.name || this.person.processes.some((client) => client.name === publish.by && !client.process.alive)
-      if (isMine && (publish.sent || publish.qos < 2)) publish.renewed = true
+      if (isMine && (publish.qos < 2 || history.copies.has(publish.ref))) publish.renewed = true
     }
   }
 

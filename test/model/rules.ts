@@ -17,9 +17,9 @@ const one = (rule: string, file: string, search: string, replace: string, ...cau
 export const rules: readonly Rule[] = [
   // ---- 1. one idea
   one('1 another epoch: reset', 'core/position.js', 'if (epoch !== cursor.epoch)', 'if (false)', 'hole', 'silent-epoch', 'lost', 'wire-hole', 'not-live'),
-  one('1 at or before the position: duplicate', 'core/position.js', 'if (offset <= cursor.offset)', 'if (false)', 'repeat', 'disorder', 'lost', 'wire-repeat'),
+  one('1 at or before the position: duplicate', 'core/position.js', "return 'duplicate'", "return 'deliver'", 'repeat', 'disorder', 'lost', 'wire-repeat'),
   one('1 the next one: deliver', 'core/position.js', "? 'deliver' : 'behind'", "? 'behind' : 'behind'", 'lost', 'not-live'),
-  one('1 further ahead: behind', 'core/position.js', "? 'deliver' : 'behind'", "? 'deliver' : 'deliver'", 'hole', 'acknowledged-not-handled', 'lost'),
+  one('1 further ahead: behind', 'broker/subscription.js', 'default: this.#seen = Math.max(this.#seen, batch.to);', 'default: ;', 'lost', 'not-live'),
   one('1 read up to the head that was reported', 'broker/subscription.js', 'this.#seen = start.head', 'this.#seen = start.position.offset', 'lost', 'not-live'),
   one('1 the head is told after an interruption', 'broker/hub.js', 'subscription.hearHead(state);', ';', 'lost', 'not-live'),
   // ---- 2. promises
@@ -67,11 +67,11 @@ export const rules: readonly Rule[] = [
   one('11.9 the shared buffer: only for cursors that stand exactly before it', 'broker/topic.js', 'subscription.ready === from &&', 'subscription.ready !== -1 &&', 'wire-hole', 'wire-repeat'),
   one('11.9 the shared buffer: only where the window is open for all of it', 'broker/topic.js', '&& to <= subscription.limit', '', 'window'),
   one('11.9 the shared buffer: only within the epoch', 'broker/topic.js', '&& subscription.epoch === epoch', '', 'wire-hole'),
-  one('11.11 ownership begins with the first frame after the hello', 'connection/connection.js', 'await greet(this, hello, authenticate(hello.token));', 'await greet(this, hello, authenticate(hello.token)); await this.#claim();', 'not-live', 'cursor-leads', 'two-owners'),
+  one('11.11 ownership begins with the first frame after the hello', 'connection/connection.js', 'await greet(this, hello, authenticate(hello.token));', 'await greet(this, hello, authenticate(hello.token)); await this.#claim();', 'not-live', 'cursor-leads', 'two-owners', 'resumed-wrong'),
   {
     rule: '11.11 whoever was overtaken is closed',
     mutations: [
-      { file: 'connection/session.js', search: 'if (this.generation > 0 && this.#heard > this.generation)', replace: 'if (false)' },
+      { file: 'connection/session.js', search: 'this.#heard > this.generation)', replace: 'false)' },
       { file: 'connection/session.js', search: "if (outcome === 'fenced')", replace: 'if (false)' }
     ],
     caught: ['two-owners']

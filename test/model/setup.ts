@@ -64,7 +64,7 @@ export function faultsOf (random: Random): Faults {
       latency: random.pick([3, 20, 150]),
       lostRequest: level(0.02),
       lostReply: level(0.02),
-      late: level(0.01),
+      late: level(0.03),
       dropBatch: level(0.1),
       repeatBatch: level(0.1)
     },

@@ -1,0 +1,69 @@
+import t from 'tap'
+import { Counters } from '../../lib/broker/counters.js'
+import { Hub } from '../../lib/broker/hub.js'
+import { memoryStorage } from '../../lib/storage/memory/index.js'
+import { ManualClock } from '../../lib/testkit/manual-clock.js'
+import { overStorage, settled } from '../helpers/node.js'
+
+async function makeHub () {
+  const clock = new ManualClock()
+  const memory = memoryStorage({ clock })
+  await memory.open({ onError: () => {} })
+  const control = { joins: 0, leaves: 0, fail: false, failLeave: false }
+  const storage = overStorage(memory, {
+    feed: (original) => ({
+      async join (...args) {
+        control.joins++
+        if (control.fail) throw new Error('no feed')
+        const leave = await original.join(...args)
+        return async () => {
+          control.leaves++
+          if (control.failLeave) throw new Error('cannot leave')
+          await leave()
+        }
+      }
+    })
+  })
+  const errors: unknown[] = []
+  const hub = new Hub({ feed: storage.feed, log: storage.log, clock, counters: new Counters(), defer: setImmediate, onError: (error) => { errors.push(error) } })
+  return { hub, control, errors }
+}
+
+t.test('a feed is joined with the first follower and left with the last', async (t) => {
+  const { hub, control, errors } = await makeHub()
+  const one = await hub.join('a')
+  const two = await hub.join('a')
+  t.equal(one.topic, two.topic)
+  t.equal(hub.find('a'), one.topic)
+  t.same([control.joins, hub.size], [1, 1])
+  one.release()
+  one.release()
+  await settled()
+  t.same([control.leaves, hub.size], [0, 1], 'a release counts once')
+  two.release()
+  await settled()
+  t.same([control.leaves, hub.size], [1, 0])
+  const three = await hub.join('a')
+  t.not(three.topic, one.topic)
+  t.same([control.joins, errors.length], [2, 0])
+})
+
+t.test('a join that fails fails for all who wait, and for nobody afterwards', async (t) => {
+  const { hub, control } = await makeHub()
+  control.fail = true
+  const failed = await Promise.allSettled([hub.join('a'), hub.join('a')])
+  t.same(failed.map(({ status }) => status), ['rejected', 'rejected'])
+  t.equal(hub.size, 0)
+  control.fail = false
+  await hub.join('a')
+  t.equal(hub.size, 1)
+})
+
+t.test('a feed that cannot be left is reported', async (t) => {
+  const { hub, control, errors } = await makeHub()
+  control.failLeave = true
+  const { release } = await hub.join('a')
+  release()
+  await settled()
+  t.match(errors, [{ message: 'cannot leave' }])
+})
