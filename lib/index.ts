@@ -4,7 +4,7 @@ import type { FastifyPushOptions, Push } from '../types/index.js'
 import { Broker } from './broker/broker.js'
 import { readSettings, type Settings } from './broker/settings.js'
 import { Service } from './connection/service.js'
-import { systemClock, type Clock } from './core/clock.js'
+import { quietClock } from './core/clock.js'
 import { PushError } from './core/errors.js'
 import { endRefusedUpgrades } from './http/refused-upgrades.js'
 import { addRoute } from './http/route.js'
@@ -14,16 +14,7 @@ import { memoryStorage } from './storage/memory/index.js'
 export type * from '../types/index.js'
 export { PushError } from './core/errors.js'
 export { codes, type Code } from './protocol/codes.js'
-export { memoryStorage } from './storage/memory/index.js'
-
-// The server's timers never keep a process alive by themselves.
-const clock: Clock = {
-  ...systemClock,
-  after: (ms, callback) => {
-    const timer = setTimeout(callback, ms).unref()
-    return () => clearTimeout(timer)
-  }
-}
+export { memoryStorage, type MemoryStats, type MemoryStorage, type MemoryStorageOptions } from './storage/memory/index.js'
 
 const plugin: FastifyPluginAsync<FastifyPushOptions> = async (fastify, options) => {
   if (fastify.hasDecorator('push')) throw new PushError('PUSH_REGISTERED')
@@ -31,7 +22,7 @@ const plugin: FastifyPluginAsync<FastifyPushOptions> = async (fastify, options) 
   const broker = new Broker({
     storage: options.storage ?? memoryStorage(),
     settings,
-    clock,
+    clock: quietClock,
     defer: setImmediate,
     authorize: options.authorize,
     onError: (error) => fastify.log.error({ err: error }, 'push: storage or hook failed'),

@@ -76,7 +76,8 @@ export interface Identity {
 
 /**
  * Says who connects, after the host's own hooks ran on the upgrade request. `token` is what the client was given.
- * `null`, a throw or no answer in time refuse the connection with `PUSH_UNAUTHENTICATED`.
+ * `null`, or a throw of an error with a `statusCode` of 400 to 499, refuse the connection with `PUSH_UNAUTHENTICATED`: the client stops. Any
+ * other throw, or no answer in time, with `PUSH_UNAVAILABLE`: it comes back later.
  */
 export type Authenticate = (request: FastifyRequest, credentials: { readonly token: string | undefined }) =>
   Identity | null | Promise<Identity | null>
@@ -91,7 +92,10 @@ export interface ClientInfo {
   readonly claims?: unknown
 }
 
-/** Says whether a client may. Anything but `true`, a throw, or no answer in time denies. */
+/**
+ * Says whether a client may. Anything but `true`, or a throw of an error with a `statusCode` of 400 to 499, denies with `PUSH_FORBIDDEN`; any other
+ * throw, or no answer in time, with `PUSH_UNAVAILABLE`.
+ */
 export type Authorize = (request: {
   readonly action: Action
   readonly channel: string

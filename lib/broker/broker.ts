@@ -3,12 +3,13 @@ import type { HistoryOptions, HistoryPage, PublishOptions, PublishResult, PushSt
 import type { StorageAdapter } from '../../types/storage.js'
 import type { Clock } from '../core/clock.js'
 import { PushError } from '../core/errors.js'
+import { within } from '../core/hooks.js'
 import { Channels } from './channels.js'
 import { Counters } from './counters.js'
 import { CursorWriter } from './cursor-writer.js'
 import { readHistory } from './history.js'
 import { Hub } from './hub.js'
-import { Permissions, within } from './permissions.js'
+import { Permissions } from './permissions.js'
 import { Publishing } from './publishing.js'
 import { ServerPublish } from './server-publish.js'
 import type { Settings } from './settings.js'
@@ -37,6 +38,8 @@ export class Broker {
   readonly permissions: Permissions
   readonly publishing: Publishing
   readonly cursors: CursorWriter
+  /** Runs a callback at the end of this tick. */
+  readonly defer: (callback: () => void) => void
   readonly #hub: Hub
   readonly #publish: ServerPublish
   readonly #subscribing: SubscribingContext
@@ -49,6 +52,7 @@ export class Broker {
     this.settings = settings
     this.clock = clock
     this.storage = storage
+    this.defer = defer
     this.#onError = onError
     this.channels = new Channels(settings.session.ttl)
     this.permissions = new Permissions(context.authorize, clock, settings.limits.hookTimeout, onError)

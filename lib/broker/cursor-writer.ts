@@ -44,6 +44,9 @@ export class CursorWriter {
     let lane = this.#lanes.get(channel)
     if (lane === undefined) this.#lanes.set(channel, lane = { pending: new Map(), flight: null })
     const idle = lane.pending.size === 0 && lane.flight === null
+    // A late write of an old connection does not take the place of its successor's.
+    const waiting = lane.pending.get(commit.session)
+    if (waiting !== undefined && waiting.commit.generation > commit.generation) return done('fenced', commit.position)
     lane.pending.set(commit.session, { commit, done })
     if (idle) this.#defer(() => this.#send(channel, lane))
   }

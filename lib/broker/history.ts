@@ -6,7 +6,13 @@ import { isPosition } from '../core/position.js'
 import { decodeBody } from './encoding.js'
 
 const DEFAULT_LIMIT = 50
+
+/** Records looked at in one step, and bytes read at once. */
+const STEP = 64
 const READ_BYTES = 1024 * 1024
+
+/** A page ends after the step in which its bodies exceed so many bytes. */
+const PAGE_BYTES = 4 * 1024 * 1024
 
 /** What {@link readHistory} may return at the most. */
 export interface HistoryBounds {
@@ -27,9 +33,7 @@ export async function readHistory (log: LogStore, channel: string, options: Hist
   const highest = Math.min(state.head, before === undefined ? Infinity : offsetIn(state, before) - 1)
   const most = Math.min(limit, bounds.messages)
   const forward = after !== undefined && !reverse
-  const messages = forward
-    ? await collectForward(log, channel, lowest, highest, most)
-    : await collectBackward(log, channel, lowest, highest, most)
+  const messages = await collect(log, channel, { lowest, highest, most, forward })
   const last = messages.at(-1)?.position
   const more = forward ? last && last.offset < highest : reverse && last && last.offset > lowest
   if (!forward && !reverse) messages.reverse()
@@ -42,34 +46,41 @@ function offsetIn (state: LogState, position: Position): number {
   throw new PushError('PUSH_INVALID', 'the position is of another epoch: the log was created anew')
 }
 
-async function collectForward (log: LogStore, channel: string, lowest: number, highest: number, most: number): Promise<Message[]> {
-  const found: Message[] = []
-  for (let from = lowest; from <= highest && found.length < most; from += most) {
-    found.push(...await readRange(log, channel, from, Math.min(highest, from + most - 1)))
-  }
-  return found.slice(0, most)
+interface Range {
+  readonly lowest: number
+  readonly highest: number
+  readonly most: number
+  readonly forward: boolean
 }
 
-// The newest first.
-async function collectBackward (log: LogStore, channel: string, lowest: number, highest: number, most: number): Promise<Message[]> {
+// Step by step from one end of the range, until there are enough. Not forward: the newest first.
+async function collect (log: LogStore, channel: string, { lowest, highest, most, forward }: Range): Promise<Message[]> {
   const found: Message[] = []
-  for (let to = highest; to >= lowest && found.length < most; to -= most) {
-    found.push(...(await readRange(log, channel, Math.max(lowest, to - most + 1), to)).reverse())
+  let bytes = 0
+  for (let done = 0; done <= highest - lowest && found.length < most && bytes < PAGE_BYTES; done += STEP) {
+    const step = forward
+      ? await readRange(log, channel, lowest + done, Math.min(highest, lowest + done + STEP - 1))
+      : await readRange(log, channel, Math.max(lowest, highest - done - STEP + 1), highest - done)
+    bytes += step.bytes
+    found.push(...forward ? step.messages : step.messages.reverse())
   }
   return found.slice(0, most)
 }
 
 // Every message of a range, page by page: a page may be cut short by its bytes.
-async function readRange (log: LogStore, channel: string, from: number, to: number): Promise<Message[]> {
-  const found: Message[] = []
+async function readRange (log: LogStore, channel: string, from: number, to: number): Promise<{ messages: Message[], bytes: number }> {
+  const messages: Message[] = []
+  let bytes = 0
   while (from <= to) {
     const page = await log.read(channel, { from, limit: to - from + 1, bytes: READ_BYTES })
     page.records.forEach(({ body }, i) => {
       const offset = page.from + i
-      if (body !== null && offset <= to) found.push(decodeBody(channel, body, { epoch: page.epoch, offset }))
+      if (body === null || offset > to) return
+      bytes += body.byteLength
+      messages.push(decodeBody(channel, body, { epoch: page.epoch, offset }))
     })
     if (page.records.length === 0) break
     from = page.from + page.records.length
   }
-  return found
+  return { messages, bytes }
 }

@@ -79,8 +79,17 @@ export class Hub {
     this.#context.defer(() => {
       const dirty = this.#dirty
       this.#dirty = []
-      for (const each of dirty) each.endTick()
+      for (const each of dirty) this.#guard(() => each.endTick())
     })
+  }
+
+  // One topic's trouble is not the others'.
+  #guard (work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      this.#context.onError(error)
+    }
   }
 
   // After an interruption of the feed every cursor is told the head.
@@ -95,6 +104,7 @@ export class Hub {
         this.#context.clock.after(HEAD_RETRY, () => { ask().catch(this.#context.onError) })
         return
       }
+      topic.hearHead(state.epoch, state.head)
       for (const subscription of topic.subscriptions) subscription.hearHead(state)
     }
     ask().catch(this.#context.onError)

@@ -1,15 +1,8 @@
 import type { Action, Authorize, ClientInfo } from '../../types/options.js'
 import type { Clock } from '../core/clock.js'
 import { PushError } from '../core/errors.js'
+import { refusal, within } from '../core/hooks.js'
 import type { Channel } from './channels.js'
-
-/** Waits for a host's answer, but not for ever: rejects with `error` after `ms`. */
-export function within<Value> (clock: Clock, ms: number, answer: Promise<Value>, error: () => PushError): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    const cancel = clock.after(ms, () => reject(error()))
-    answer.then(resolve, reject).finally(cancel)
-  })
-}
 
 /** Says what a client may do. One rule for every hook: anything but a clear yes is a no. */
 export class Permissions {
@@ -28,7 +21,7 @@ export class Permissions {
 
   /**
    * Returns at once, or a promise where a hook takes its time. Throws or rejects with `PUSH_FORBIDDEN`, with
-   * `PUSH_NO_HISTORY`, or with `PUSH_UNAVAILABLE` if a hook did not answer in time.
+   * `PUSH_NO_HISTORY`, or with `PUSH_UNAVAILABLE` if a hook threw or did not answer in time.
    */
   check (action: Action, channel: Channel, client: ClientInfo): void | Promise<void> {
     const { rules } = channel
@@ -46,7 +39,7 @@ export class Permissions {
         answer = await within(this.#clock, this.#timeout, asked, () => new PushError('PUSH_UNAVAILABLE', 'authorize did not answer in time'))
       } catch (error) {
         this.#onError(error)
-        throw error instanceof PushError ? error : new PushError('PUSH_FORBIDDEN')
+        throw refusal(error, 'PUSH_FORBIDDEN')
       }
       if (answer !== true) throw new PushError('PUSH_FORBIDDEN')
     }

@@ -53,15 +53,16 @@ export class Publishing {
     return found
   }
 
-  /** Encodes a message. Throws `PUSH_INVALID` for data that JSON cannot say. */
+  /** Encodes a message. Throws `PUSH_INVALID` for data that JSON cannot say, `PUSH_STORAGE_FULL` for more than its channel ever keeps. */
   draft (publication: Publication): Draft {
-    const { id, qos, data, publisher, ttl, key } = publication
+    const { channel, id, qos, data, publisher, ttl, key } = publication
     let body: Buffer
     try {
       body = encodeBody(id, qos, this.#context.clock.timestamp(), publisher, data)
     } catch (error) {
       throw new PushError('PUSH_INVALID', 'the data cannot be written as JSON', { cause: error })
     }
+    if (body.byteLength > channel.rules.retention.bytes) throw new PushError('PUSH_STORAGE_FULL', 'larger than all that the channel keeps')
     return { body, qos, ...(ttl === undefined ? {} : { ttl }), ...keys(key, this.#idKey(publication)) }
   }
 

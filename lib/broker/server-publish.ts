@@ -8,6 +8,7 @@ import { PushError, toPushError } from '../core/errors.js'
 import type { Channel, Channels } from './channels.js'
 import type { Hub } from './hub.js'
 import type { Publication, Publishing } from './publishing.js'
+import type { Subscription } from './subscription.js'
 
 export interface ServerPublishContext {
   readonly channels: Channels
@@ -90,19 +91,28 @@ export class ServerPublish {
 
   // Waits until everybody who follows the channel on this node now has acknowledged, left, or used up the time.
   #delivered (name: string, result: PublishResult, position: Position, timeout: number): Promise<PublishResult> {
-    const waitingFor = [...this.#context.hub.find(name)?.subscriptions ?? []].filter((subscription) => subscription.qos > 0)
+    const pending = new Map<Subscription, () => void>()
+    let acknowledged = 0
+    let left = 0
     return new Promise((resolve) => {
-      const releases: (() => void)[] = []
-      const look = (expired: boolean) => {
-        const reached = waitingFor.map((subscription) => subscription.reached(position))
-        if (!expired && reached.includes('pending')) return
-        for (const release of releases) release()
-        const acknowledged = reached.filter((each) => each === 'yes').length
-        resolve({ ...result, delivered: { acknowledged, pending: reached.length - acknowledged } })
+      const end = () => {
+        stop()
+        for (const release of pending.values()) release()
+        resolve({ ...result, delivered: { acknowledged, pending: left + pending.size } })
       }
-      for (const subscription of waitingFor) releases.push(subscription.onProgress(() => look(false)))
-      releases.push(this.#context.clock.after(timeout, () => look(true)))
-      look(false)
+      const stop = this.#context.clock.after(timeout, end)
+      const look = (subscription: Subscription) => {
+        const reached = subscription.reached(position)
+        if (reached === 'pending') return
+        if (reached === 'yes') acknowledged++
+        else left++
+        pending.get(subscription)?.()
+        if (pending.delete(subscription) && pending.size === 0) end()
+      }
+      const following = [...this.#context.hub.find(name)?.subscriptions ?? []].filter(({ qos }) => qos > 0)
+      for (const subscription of following) pending.set(subscription, subscription.onProgress(() => look(subscription)))
+      for (const subscription of following) look(subscription)
+      if (following.length === 0) end()
     })
   }
 }

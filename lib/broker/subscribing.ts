@@ -45,6 +45,8 @@ export async function subscribe (context: SubscribingContext, request: Subscribe
     const { start, verdict, gap } = place(request, stored, state)
     const subscription = new Subscription(context.subscription, channel, qos, outlet, start)
     topic.subscriptions.add(subscription)
+    // What the node heard between the read and its answer, nobody told this subscription.
+    if (topic.newest !== null) subscription.hearHead(topic.newest)
     if (gap !== undefined) context.subscription.counters.gaps++
     const release = () => {
       if (!topic.subscriptions.delete(subscription)) return
@@ -56,6 +58,11 @@ export async function subscribe (context: SubscribingContext, request: Subscribe
     leave()
     throw error
   }
+}
+
+// The greater of the two counts. In another epoch than the log's own, the client's: it has yet to hear of the change.
+function furthest (known: Position, stored: Position | null, { epoch }: LogState): Position {
+  return known.epoch === epoch ? later(known, stored) : known
 }
 
 interface Placed {
@@ -77,9 +84,7 @@ export function place (request: Pick<SubscribeRequest, 'qos' | 'position' | 'rew
     const position = { epoch, offset: Math.max(head - rewind, Math.min(state.first - 1, head)) }
     return { start: { position, head, acknowledged: position, rewound: rewind > 0 }, verdict: 'started' }
   }
-  const resumed = resume(known, state)
-  const furthest = stored === null ? resumed : resume(later(resumed.position, resume(stored, state).position), state)
-  const gap = resumed.gap ?? furthest.gap
-  const start = { position: furthest.position, head, acknowledged: stored, rewound: false }
+  const { position, gap } = resume(furthest(known, stored, state), state)
+  const start = { position, head, acknowledged: stored, rewound: false }
   return gap === undefined ? { start, verdict: 'resumed' } : { start, verdict: 'lost', gap }
 }

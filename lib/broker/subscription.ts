@@ -1,5 +1,5 @@
 import type { Position, QoS } from '../../types/message.js'
-import type { LogState, LogStore, Page } from '../../types/storage.js'
+import type { LogStore, Page } from '../../types/storage.js'
 import type { Clock } from '../core/clock.js'
 import { PushError } from '../core/errors.js'
 import { resume, verdict, type Resumption } from '../core/position.js'
@@ -129,7 +129,7 @@ export class Subscription {
   }
 
   /** The head of the log, told after the feed was interrupted. */
-  hearHead (state: LogState): void {
+  hearHead (state: { readonly epoch: string, readonly head: number }): void {
     if (this.#closed) return
     if (this.qos === 0 && this.started && !this.#reading) this.#jumpTo(state.epoch, state.head, state.head)
     else if (state.epoch !== this.epoch) this.#stale = true

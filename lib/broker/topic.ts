@@ -21,6 +21,8 @@ export class Topic implements FeedListener {
   readonly #counters: Counters
   readonly #schedule: (topic: Topic) => void
   readonly #interrupted: (topic: Topic) => void
+  /** The newest record heard of, by the feed or when the head was asked for. */
+  newest: { readonly epoch: string, readonly head: number } | null = null
   #runs: { epoch: string, from: number, records: FeedRecord[], bytes: number }[] = []
   #volatile: Uint8Array[] = []
   #bytes = 0
@@ -35,6 +37,7 @@ export class Topic implements FeedListener {
   }
 
   records ({ epoch, from, records }: FeedBatch): void {
+    this.hearHead(epoch, from + records.length - 1)
     for (let i = 0; i < records.length; i++) {
       const record = records[i] as FeedRecord
       let run = this.#runs.at(-1)
@@ -59,6 +62,11 @@ export class Topic implements FeedListener {
 
   interrupted (): void {
     this.#interrupted(this)
+  }
+
+  /** Notes how far the log reaches, for whoever is subscribing at this moment. */
+  hearHead (epoch: string, head: number): void {
+    if (this.newest?.epoch !== epoch || head > this.newest.head) this.newest = { epoch, head }
   }
 
   #wake (): void {

@@ -17,8 +17,9 @@ import { Turns } from './turns.js'
  */
 const BUFFERED_TIMES = 64
 
-/** Frames that may wait while a hello or a take-over is under way. */
+/** Frames, and characters of them, that may wait while a hello or a take-over is under way. */
 const WAITING_FRAMES = 1024
+const WAITING_LENGTH = 1024 * 1024
 
 /**
  * - `new`: waits for the hello.
@@ -50,6 +51,8 @@ export class Connection implements ConnectionContext {
   readonly #releases: (() => void)[] = []
   #authenticate: Peer['authenticate'] | null
   #waiting: ClientFrame[] = []
+  /** What came since frames began to wait, in characters. */
+  #waitingLength = 0
   // Since the last visit of the heartbeat.
   #wrote = false
   #heard = true
@@ -64,7 +67,7 @@ export class Connection implements ConnectionContext {
     this.#releases.push(clock.after(settings.limits.helloTimeout, () => {
       if (this.state === 'new' || this.state === 'greeting') this.end('PUSH_TIMEOUT')
     }))
-    this.#releases.push(service.heartbeat.add(() => this.#beat()))
+    this.#releases.push(service.heartbeat.add(() => this.#guardedBeat()))
   }
 
   /** Whether it takes and writes nothing any more. */
@@ -86,6 +89,7 @@ export class Connection implements ConnectionContext {
     } else if (decoded.status === 'unknown') {
       this.send({ type: 'error', code: 'PUSH_BAD_FRAME', text: 'unknown type', ...(decoded.id === undefined ? {} : { id: decoded.id }) })
     } else {
+      this.#waitingLength += text.length
       this.#take(decoded.frame)
     }
   }
@@ -106,7 +110,7 @@ export class Connection implements ConnectionContext {
         return
       case 'greeting':
       case 'claiming':
-        if (this.#waiting.push(frame) > WAITING_FRAMES) this.end('PUSH_TOO_MANY')
+        if (this.#waiting.push(frame) > WAITING_FRAMES || this.#waitingLength > WAITING_LENGTH) this.end('PUSH_TOO_MANY')
         return
       case 'owner':
         handle(this, frame)
@@ -116,13 +120,14 @@ export class Connection implements ConnectionContext {
   // Goes through a state in which frames wait; they are taken when it is over.
   #start (during: ConnectionState, work: () => Promise<void>, after: ConnectionState): void {
     this.state = during
+    this.#waitingLength = 0
     work().then(() => {
       if (this.state !== during) return
       this.state = after
       const waiting = this.#waiting
       this.#waiting = []
       for (const frame of waiting) this.#take(frame)
-    }, (error: unknown) => this.fail(error))
+    }).catch((error: unknown) => this.fail(error))
   }
 
   async #greet (hello: HelloFrame): Promise<void> {
@@ -164,6 +169,14 @@ export class Connection implements ConnectionContext {
 
   #settle (): void {
     for (const { subscription } of this.subscriptions.values()) subscription.settle()
+  }
+
+  #guardedBeat (): void {
+    try {
+      this.#beat()
+    } catch (error) {
+      this.fail(error)
+    }
   }
 
   // Visited twice an interval, so that no silence is longer than the interval. [P-7.1]

@@ -22,7 +22,7 @@ export class Heartbeat {
     this.period = period
   }
 
-  /** Visits `member` from now on. Returns the release. The timer runs only while there are members. */
+  /** Visits `member`, which must not throw, from now on. Returns the release. The timer runs only while there are members. */
   add (member: () => void): () => void {
     const bucket = this.#buckets[this.#next = (this.#next + 1) % BUCKETS] as Set<() => void>
     bucket.add(member)

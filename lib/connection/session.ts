@@ -3,6 +3,7 @@ import type { ClientInfo, Identity } from '../../types/options.js'
 import type { Position } from '../../types/message.js'
 import type { Broker } from '../broker/broker.js'
 import type { Started } from '../broker/subscribing.js'
+import type { Subscription } from '../broker/subscription.js'
 import type { Code } from '../protocol/codes.js'
 import type { HelloFrame, ServerFrame } from '../protocol/frames.js'
 
@@ -30,6 +31,7 @@ export class Session {
   #claiming = false // what is heard meanwhile may be its own claim
   /** The latest generation heard of. */
   #heard = 0
+  readonly #confirmed = new Map<string, Position>()
 
   constructor (broker: Broker, hello: HelloFrame, identity: Identity | null) {
     this.#broker = broker
@@ -75,7 +77,7 @@ export class Session {
 
   // A session is touched every half of its time, so that it lives for the whole of it even if this node dies without a word.
   get #life (): number {
-    return this.ttl * 1.5
+    return this.ttl * 1.5 + this.#broker.settings.heartbeat.interval
   }
 
   /** Keeps it and its cursors alive while it is connected. Called now and then. */
@@ -91,6 +93,7 @@ export class Session {
     const { sessions } = this.#broker.storage
     if (await sessions.touch(this.key, this.generation, this.#life) || this.#owner === null) return
     const found = await sessions.find(this.key)
+    if (this.#owner === null) return // ended meanwhile
     if (found === null) await this.claim(this.#owner)
     else this.hear(found.generation)
   }
@@ -106,26 +109,36 @@ export class Session {
   /** Writes the acknowledgements of a subscription behind, and where it starts if nobody knew it. */
   follow ({ subscription, verdict }: Started): void {
     if (subscription.qos === 0) return
-    const { channel } = subscription
-    subscription.onAcknowledged = (position) => this.#commit(channel, position, (outcome) => {
-      if (outcome === 'fenced') this.#owner?.end('PUSH_SUPERSEDED')
-      else if (subscription.qos === 2) this.#owner?.send({ type: 'confirmed', positions: [{ channel, ...position }] })
-    })
-    if (verdict.verdict === 'started') subscription.onAcknowledged(verdict.position)
+    subscription.onAcknowledged = (position) => this.#commit(subscription, position)
+    if (verdict.verdict === 'started') this.#commit(subscription, verdict.position)
   }
 
   #prolong ({ subscription }: Started): void {
-    const { acknowledged, channel, qos } = subscription
-    if (qos > 0 && acknowledged !== null) this.#commit(channel, acknowledged, () => {})
+    const { acknowledged, qos } = subscription
+    if (qos > 0 && acknowledged !== null) this.#commit(subscription, acknowledged)
+  }
+
+  #commit ({ channel, qos }: Subscription, position: Position): void {
+    const commit = { session: this.key, generation: this.generation, number: ++this.#number, position, ttl: this.#life }
+    this.#broker.cursors.write(channel, commit, (outcome) => {
+      if (outcome === 'fenced') this.#owner?.end('PUSH_SUPERSEDED')
+      else if (qos === 2) this.#confirm(channel, position)
+    })
+  }
+
+  // One frame for all channels whose cursors were stored in this tick. [P-4.8]
+  #confirm (channel: string, position: Position): void {
+    this.#confirmed.set(channel, position)
+    if (this.#confirmed.size > 1) return
+    this.#broker.defer(() => {
+      const positions = [...this.#confirmed].map(([channel, position]) => ({ channel, ...position }))
+      this.#confirmed.clear()
+      this.#owner?.send({ type: 'confirmed', positions })
+    })
   }
 
   /** Forgets the cursor of a channel. Rejects with the storage's error. */
   async forget (channel: string): Promise<void> {
     await this.#broker.cursors.remove(channel, this.key, this.generation)
-  }
-
-  #commit (channel: string, position: Position, done: (outcome: 'committed' | 'fenced') => void): void {
-    const commit = { session: this.key, generation: this.generation, number: ++this.#number, position, ttl: this.#life }
-    this.#broker.cursors.write(channel, commit, done)
   }
 }

@@ -2,10 +2,10 @@ import type { Duplex } from 'node:stream'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { WebSocket } from 'ws'
 import type { Authenticate, Identity } from '../../types/options.js'
-import { within } from '../broker/permissions.js'
 import { HELLO_PREFIX, MAX_HELLO_HEADER, SUBPROTOCOL } from '../protocol/version.js'
 import type { Service } from '../connection/service.js'
 import { PushError } from '../core/errors.js'
+import { refusal, within } from '../core/hooks.js'
 import { WebSocketSocket } from './websocket-socket.js'
 
 export interface RouteOptions {
@@ -57,7 +57,6 @@ function helloOf (request: FastifyRequest): string | null {
 
 async function identify (request: FastifyRequest, token: string | undefined, service: Service, authenticate: Authenticate | undefined): Promise<Identity | null> {
   if (authenticate === undefined) return null
-  const refused = (cause?: unknown) => new PushError('PUSH_UNAUTHENTICATED', undefined, { cause })
   const { clock, settings } = service.broker
   let identity: Identity | null
   try {
@@ -65,8 +64,8 @@ async function identify (request: FastifyRequest, token: string | undefined, ser
     identity = await within(clock, settings.limits.hookTimeout, asked, () => new PushError('PUSH_UNAVAILABLE', 'authenticate did not answer in time'))
   } catch (error) {
     request.log.debug({ err: error }, 'push: not authenticated')
-    throw error instanceof PushError ? error : refused(error)
+    throw refusal(error, 'PUSH_UNAUTHENTICATED')
   }
-  if (typeof identity?.userId !== 'string' || identity.userId.length === 0 || identity.userId.length > 256) throw refused()
+  if (typeof identity?.userId !== 'string' || identity.userId.length === 0 || identity.userId.length > 256) throw new PushError('PUSH_UNAUTHENTICATED')
   return identity
 }

@@ -44,8 +44,8 @@ export class WebSocketSocket implements Socket {
 
   write (bytes: Uint8Array): boolean {
     if (this.#webSocket.readyState !== this.#webSocket.OPEN) return false
-    this.#stream.write(bytes)
-    return this.#stream.writableLength < this.#limits.bufferedBytes
+    // Where the stream itself says that there is room, no `drain` would follow.
+    return this.#stream.write(bytes) || this.#stream.writableLength < this.#limits.bufferedBytes
   }
 
   close (code: number, reason: string): void {

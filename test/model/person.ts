@@ -179,7 +179,9 @@ export class ClientProcess {
     this.process.kill()
     // Its store may not know yet: then the next process sends once more what this one was refused.
     for (const publish of this.#people.history.publishes) {
-      if (publish.by === this.name && publish.refusedAt > this.#people.history.now - SAVING) publish.unknown++
+      if (publish.by !== this.name) continue
+      if (publish.refusedAt > this.#people.history.now - SAVING) publish.unknown++
+      if (publish.qos === 1) publish.renewed = true // its number need not have been saved
     }
     for (const publish of this.#pending.splice(0)) {
       publish.pending--

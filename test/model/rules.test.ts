@@ -26,7 +26,9 @@ async function checkCaught (t: Test, { caught }: Rule, root: URL): Promise<void>
     const history = await runSeed(modules, seed)
     const first = history.findings[0]
     if (first === undefined || !await holds(seed)) continue
-    t.ok(caught.includes(first.kind), `seed ${seed} catches it by '${first.kind}'`, { diagnostic: describe(seed, history, 20) })
+    const isExpected = caught.includes(first.kind)
+    if (!isExpected) t.comment(describe(seed, history, 20))
+    t.ok(isExpected, `seed ${seed} catches it by '${first.kind}'`)
     return
   }
   t.fail(`not caught in ${SEEDS} seeds`)

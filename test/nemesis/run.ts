@@ -40,6 +40,8 @@ export interface Report {
 /** A link that is silent for their sum is dead to a client; to the server after the third. Milliseconds. */
 const HEARTBEAT = { interval: 200, timeout: 200 }
 const SILENCE = 1_000
+/** Fewer than a publisher publishes at once, so that a process that ends leaves messages that were never sent. */
+const IN_FLIGHT = 24
 const CLIENT: ClientOptions = { reconnect: { min: 1, base: 5, max: 100 }, connectTimeout: 400 }
 
 /** Runs clients against a server while their connections are cut and their processes end, and checks what they saw. */
@@ -89,7 +91,7 @@ class Run {
     await this.#app.register(fastifyPush, {
       channels: { 'room/:id': { history: { limit: keep, bytes: 1e9 }, clientPublish: true } },
       heartbeat: HEARTBEAT,
-      limits: { silence: SILENCE }
+      limits: { silence: SILENCE, publishesInFlight: IN_FLIGHT }
     })
     await this.#app.listen({ port: 0, host: '127.0.0.1' })
     for (const channel of this.#channels) await this.#app.push.publish(channel, this.#invoke(channel), { id: TAKEN, qos })

@@ -6,11 +6,18 @@ import { PublishRun } from '../publish-run.js'
 
 /** [P-5.1] [P-5.2] */
 export function publish (connection: ConnectionContext, frame: PublishFrame): void {
-  if (++connection.publishing > connection.service.broker.settings.limits.publishesInFlight) return connection.end('PUSH_TOO_MANY')
+  const { counters, settings } = connection.service.broker
+  const tooMany = connection.publishing >= settings.limits.publishesInFlight
+  // At QoS 0 there are no answers to wait for: what is too much is dropped.
+  if (tooMany && frame.qos > 0) return connection.end('PUSH_TOO_MANY')
+  if (tooMany) {
+    counters.refused++
+    return
+  }
+  connection.publishing++
   if (frame.qos > 0) return runOf(connection, frame.channel).push(frame)
   publishVolatile(connection, frame).catch((error: unknown) => {
-    // At QoS 0 nobody waits for an answer.
-    connection.service.broker.counters.refused++
+    counters.refused++
     if (!(error instanceof PushError)) connection.log.warn({ err: error }, 'push: publish failed')
   }).finally(() => { connection.publishing-- })
 }

@@ -200,6 +200,5 @@ export function slotOf (body: Uint8Array, qos: QoS, ttl: number | undefined, now
 
 /** A small view must not keep a large buffer alive: what is counted is what is held. */
 function compact (body: Uint8Array): Uint8Array {
-  const held = body.buffer.byteLength
-  return held > Buffer.poolSize && body.byteLength * 2 < held ? Uint8Array.from(body) : body
+  return body.byteLength * 2 < body.buffer.byteLength ? Uint8Array.from(body) : body
 }

@@ -1,5 +1,6 @@
 import type { Position } from '../../../types/message.js'
 import type { FeedListener } from '../../../types/storage.js'
+import { PushError } from '../../core/errors.js'
 import type { ChannelLog } from './channel-log.js'
 import type { ExpiringMap, Expiring } from './expiring-map.js'
 
@@ -27,6 +28,11 @@ export interface Channel {
 /** The channels that hold something, or held it a moment ago. */
 export class Channels {
   readonly #channels = new Map<string, Channel>()
+  readonly #limit: number
+
+  constructor (limit: number) {
+    this.#limit = limit
+  }
 
   get size (): number {
     return this.#channels.size
@@ -36,10 +42,13 @@ export class Channels {
     return this.#channels.get(name)
   }
 
-  /** The channel, made if need be. */
+  /** The channel, made if need be. Throws `PUSH_STORAGE_FULL` if there are too many. */
   obtain (name: string, now: number): Channel {
     let channel = this.#channels.get(name)
-    if (channel === undefined) this.#channels.set(name, channel = { usedAt: now })
+    if (channel === undefined) {
+      if (this.#channels.size >= this.#limit) throw new PushError('PUSH_STORAGE_FULL', 'too many channels')
+      this.#channels.set(name, channel = { usedAt: now })
+    }
     channel.usedAt = now
     return channel
   }

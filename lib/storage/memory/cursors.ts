@@ -11,8 +11,10 @@ export class MemoryCursors implements CursorStore {
   readonly #lifecycle: Lifecycle
   readonly #clock: Clock
   readonly #channels: Channels
+  readonly #limit: number
 
-  constructor (lifecycle: Lifecycle, clock: Clock, channels: Channels) {
+  constructor (lifecycle: Lifecycle, clock: Clock, channels: Channels, limit: number) {
+    this.#limit = limit
     this.#lifecycle = lifecycle
     this.#clock = clock
     this.#channels = channels
@@ -26,7 +28,7 @@ export class MemoryCursors implements CursorStore {
   async commit (channel: string, commits: readonly CursorCommit[]): Promise<ReadonlyArray<'committed' | 'fenced'>> {
     this.#lifecycle.assertOpen()
     const now = this.#clock.now()
-    const cursors = this.#channels.obtain(channel, now).cursors ??= new ExpiringMap()
+    const cursors = this.#channels.obtain(channel, now).cursors ??= new ExpiringMap(this.#limit)
     return commits.map((commit) => {
       const stored = cursors.get(commit.session, now)
       if (stored !== undefined && stored.generation > commit.generation) return 'fenced'

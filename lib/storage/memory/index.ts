@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from '../../core/clock.js'
+import { quietClock, type Clock } from '../../core/clock.js'
 import { PushError } from '../../core/errors.js'
 import type { StorageAdapter } from '../../../types/storage.js'
 import { Budget } from './budget.js'
@@ -22,6 +22,12 @@ export interface MemoryStorageOptions {
   readonly idLimit?: number
   /** Publishers remembered for each channel. Beyond it the one silent for longest is forgotten before its time, and counted. Default: 100,000. */
   readonly publisherLimit?: number
+  /** Channels held at once. Beyond it an operation that needs a new one is refused with `PUSH_STORAGE_FULL`. Default: 1,000,000. */
+  readonly channels?: number
+  /** Cursors of one channel. Beyond it the one written longest ago is forgotten before its time. Default: 100,000. */
+  readonly cursorLimit?: number
+  /** Sessions held at once. Beyond it the one seen longest ago is forgotten before its time. Default: 1,000,000. */
+  readonly sessions?: number
   /** How long a channel that holds nothing keeps its epoch and head after it was last asked for, in milliseconds. Default: 10 minutes. */
   readonly idle?: number
 }
@@ -45,7 +51,7 @@ export interface MemoryStorage extends StorageAdapter {
   stats (): MemoryStats
 }
 
-const defaults = { bytes: 256 * 1024 * 1024, records: 1_000_000, idLimit: 10_000, publisherLimit: 100_000, idle: 600_000 }
+const defaults = { bytes: 256 * 1024 * 1024, records: 1_000_000, idLimit: 10_000, publisherLimit: 100_000, channels: 1_000_000, cursorLimit: 100_000, sessions: 1_000_000, idle: 600_000 }
 
 /**
  * Storage in memory, for one node. When all channels together would hold more than the bound, the channel that holds the
@@ -53,14 +59,14 @@ const defaults = { bytes: 256 * 1024 * 1024, records: 1_000_000, idLimit: 10_000
  * Throws `PUSH_OPTIONS` if a bound is not a positive integer.
  */
 export function memoryStorage (options: MemoryStorageOptions = {}): MemoryStorage {
-  const { bytes, records, idLimit, publisherLimit, idle } = boundsOf(options)
+  const { bytes, records, idLimit, publisherLimit, cursorLimit, idle, ...most } = boundsOf(options)
   const clock = options.clock ?? quietClock
   const lifecycle = new Lifecycle()
-  const channels = new Channels()
+  const channels = new Channels(most.channels)
   const budget = new Budget({ bytes, records })
   const feed = new MemoryFeed(lifecycle, clock, channels)
   const log = new MemoryLog({ lifecycle, clock, channels, feed, budget, keys: { ids: idLimit, publishers: publisherLimit } })
-  const sessions = new MemorySessions(lifecycle, clock)
+  const sessions = new MemorySessions(lifecycle, clock, most.sessions)
   let stopSweeping = (): void => {}
 
   function * round (): Generator<void, void> {
@@ -73,7 +79,7 @@ export function memoryStorage (options: MemoryStorageOptions = {}): MemoryStorag
     log,
     feed,
     sessions,
-    cursors: new MemoryCursors(lifecycle, clock, channels),
+    cursors: new MemoryCursors(lifecycle, clock, channels, cursorLimit),
     supports: { durable: false, shared: false, certain: true },
     async open (context) {
       await lifecycle.open(context)
@@ -109,13 +115,4 @@ function boundsOf (options: MemoryStorageOptions): typeof defaults {
     bounds[name] = value
   }
   return bounds
-}
-
-// A host that forgot to close its storage is not kept from ending by a sweep.
-const quietClock: Clock = {
-  ...systemClock,
-  after (ms, callback) {
-    const timer = setTimeout(callback, ms).unref()
-    return () => clearTimeout(timer)
-  }
 }

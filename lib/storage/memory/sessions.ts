@@ -14,14 +14,15 @@ type Watcher = (session: string, generation: number) => void
 export class MemorySessions implements SessionStore {
   readonly #lifecycle: Lifecycle
   readonly #clock: Clock
-  readonly #sessions = new ExpiringMap<Session>()
+  readonly #sessions: ExpiringMap<Session>
   readonly #watchers = new Set<{ readonly listener: Watcher }>()
   readonly #inOrder: InOrder
   // One counter for all sessions, so that a session made anew is never fenced by what its forerunner wrote. It begins
   // at the time of day, for the same reason: the cursors may be in another storage, which outlives this process.
   #generation: number
 
-  constructor (lifecycle: Lifecycle, clock: Clock) {
+  constructor (lifecycle: Lifecycle, clock: Clock, limit: number) {
+    this.#sessions = new ExpiringMap(limit)
     this.#lifecycle = lifecycle
     this.#clock = clock
     this.#inOrder = new InOrder((error) => lifecycle.report(error))
