@@ -60,9 +60,11 @@ export async function subscribe (context: SubscribingContext, request: Subscribe
   }
 }
 
-// The greater of the two counts. In another epoch than the log's own, the client's: it has yet to hear of the change.
-function furthest (known: Position, stored: Position | null, { epoch }: LogState): Position {
-  return known.epoch === epoch ? later(known, stored) : known
+// The greater of the two counts. A client whose position is of another epoch has yet to hear of the change, wherever its cursor stands.
+function resumeFurthest (known: Position, stored: Position | null, state: LogState): Resumption {
+  if (known.epoch === state.epoch) return resume(later(known, stored), state)
+  const { position, ...told } = resume(known, state)
+  return { position: later(position, stored), ...told }
 }
 
 interface Placed {
@@ -84,7 +86,7 @@ export function place (request: Pick<SubscribeRequest, 'qos' | 'position' | 'rew
     const position = { epoch, offset: Math.max(head - rewind, Math.min(state.first - 1, head)) }
     return { start: { position, head, acknowledged: position, rewound: rewind > 0 }, verdict: 'started' }
   }
-  const { position, gap } = resume(furthest(known, stored, state), state)
+  const { position, gap } = resumeFurthest(known, stored, state)
   const start = { position, head, acknowledged: stored, rewound: false }
   return gap === undefined ? { start, verdict: 'resumed' } : { start, verdict: 'lost', gap }
 }

@@ -1,15 +1,18 @@
 import type { Position, QoS } from '../../types/message.js'
 import type { Clock } from '../core/clock.js'
 import { samePosition } from '../core/position.js'
-import type { ChannelPosition, ConfirmedFrame } from '../protocol/frames.js'
+import type { ChannelPosition, ConfirmedFrame, WelcomeFrame } from '../protocol/frames.js'
 import { isThenable } from './emitter.js'
+import { utf8Length } from './encoding.js'
 import type { SavedState } from './saved-state.js'
 import type { Wire } from './session.js'
 
 /** Handled messages after which an acknowledgement does not wait any longer. */
 const EACH = 64
-/** Positions in one frame. Keeps the frame below any server's limit, whatever the channels' names. */
-const POSITIONS = 100
+/** The most positions that the protocol allows in one frame. */
+const POSITIONS = 10_000
+/** Bytes of a frame around its positions. */
+const FRAME = utf8Length(JSON.stringify({ type: 'ack', positions: [] }))
 
 export interface AcksOptions {
   readonly wire: Wire
@@ -27,12 +30,17 @@ export class Acks {
   readonly #due = new Map<string, { position: Position, qos: QoS }>()
   readonly #unconfirmed = new Map<string, Position>()
   readonly #confirmed = new Map<string, Position>()
+  #frameBytes = 65_536
   #handled = 0
   #saving = 0
   #releaseTimer: (() => void) | null = null
 
   constructor (options: AcksOptions) {
     this.#options = options
+  }
+
+  welcome ({ limits }: WelcomeFrame): void {
+    this.#frameBytes = limits.frameBytes
   }
 
   /** A cursor begins at `position`: the next process goes on from there, even if nothing comes before. */
@@ -101,9 +109,20 @@ export class Acks {
   }
 
   #send (positions: readonly ChannelPosition[]): void {
-    for (let at = 0; at < positions.length; at += POSITIONS) {
-      this.#options.wire.send({ type: 'ack', positions: positions.slice(at, at + POSITIONS) })
+    if (positions.length === 0) return
+    let batch: ChannelPosition[] = []
+    let bytes = FRAME
+    for (const position of positions) {
+      const size = utf8Length(JSON.stringify(position)) + 1 // with its comma
+      if (batch.length === POSITIONS || (batch.length > 0 && bytes + size > this.#frameBytes)) {
+        this.#options.wire.send({ type: 'ack', positions: batch })
+        batch = []
+        bytes = FRAME
+      }
+      batch.push(position)
+      bytes += size
     }
-    if (positions.length > 0) this.#options.onProgress()
+    this.#options.wire.send({ type: 'ack', positions: batch })
+    this.#options.onProgress()
   }
 }

@@ -18,7 +18,7 @@ export async function catchUp (
     await ready
     const last = queue.current?.position ?? subscription.handled
     const read = (query: HistoryQuery) => readHistory(context.requests, channel, query)
-    const messages = want.from !== undefined ? await readFrom(want.from, last, read) : (await read({ limit: want.rewind ?? 0 })).messages
+    const messages = want.from !== undefined ? await readFrom(want.from, last, read) : (await read({ limit: want.rewind })).messages
     const missed = messages.filter(({ position }) => position !== null && last !== null && position.epoch === last.epoch && position.offset <= last.offset)
     queue.unshift(missed.map((message): Delivery => ({ message, position: null, era: 0, only: member })))
   } catch (error) {

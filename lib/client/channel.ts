@@ -46,7 +46,7 @@ export interface Channel<Data = unknown> extends AsyncIterable<Message<Data>> {
    * `PUSH_OUTBOX_FULL`, `PUSH_ABORTED`, `PUSH_TIMEOUT` (its `ttl` ran out before it could be sent), `PUSH_CLOSED`. Need not be awaited: a rejection nobody looks at is not an unhandled one.
    */
   publish (data: Data, options?: PublishOptions): Promise<Published>
-  /** Reads the log and moves no cursor. Waits for a connection. Rejects with the server's code, `PUSH_CLOSED` otherwise. */
+  /** Reads the log and moves no cursor. Waits for a connection. Rejects with the server's code, `PUSH_INVALID` for a query that makes no sense, or `PUSH_CLOSED`. */
   history (query?: HistoryQuery): Promise<HistoryPage<Data>>
   /** Listens. Returns the release. */
   on<E extends keyof ChannelEvents> (event: E, listener: (...args: ChannelEvents[E]) => unknown): () => void

@@ -64,7 +64,6 @@ class PushClient implements Client {
   readonly #channels = new Map<string, Emitter<ChannelEvents>>()
   readonly #channelContext: Parameters<typeof channelOf>[1]
   #loading: Promise<void> | null = null
-  #loaded = false
   #closing: Promise<void> | null = null
   #saving: Promise<void> | undefined
   /** Looks whether `close()` may go on. */
@@ -79,8 +78,8 @@ class PushClient implements Client {
     const onError = (error: PushError) => this.#emitter.emit('error', error)
     this.#platform = platform
     this.#clientId = settings.clientId
-    const { connectTimeout, token, store } = settings
-    const session = this.#session = new Session({ platform, url, connectTimeout, token }, settings.reconnect, {
+    const { connectTimeout, token, renewsToken, store } = settings
+    const session = this.#session = new Session({ platform, url, connectTimeout, token, renewsToken }, settings.reconnect, {
       hello: (token) => this.#hello(token),
       welcome: (frame) => this.#welcome(frame),
       frame: (frame) => this.#route(frame),
@@ -153,18 +152,25 @@ class PushClient implements Client {
   }
 
   #open (): void {
-    if (this.#loaded || !this.#saved.enabled) return this.#session.open()
-    this.#loading ??= this.#saved.load().then((outbox) => {
-      this.#loaded = true
+    if (this.#saved.loaded) this.#session.open()
+    else this.#load().then(() => { if (this.#closing === null) this.connect() })
+  }
+
+  #load (): Promise<void> {
+    this.#loading ??= this.#saved.load((outbox) => {
+      if (this.state === 'closed') return // what the store holds is the next client's
       this.#publisher.restore(outbox)
       this.#subscriptions.restore()
-      this.#session.open()
+      this.#saved.touch()
     })
+    return this.#loading
   }
 
   async #close (timeout: number): Promise<void> {
     if (this.state === 'closed') return
     this.#publisher.stop(new PushError('PUSH_CLOSED'))
+    // What is new is saved together with what an earlier process left, or not at all.
+    if (!this.#saved.loaded && !this.#publisher.settled) await this.#bounded(this.#load(), timeout)
     if (this.state !== 'idle') await this.#settled(timeout)
     await new Promise<void>((resolve) => this.#session.close(null, resolve))
     await this.#bounded(this.#saving, timeout)
@@ -210,6 +216,7 @@ class PushClient implements Client {
   }
 
   #welcome (frame: WelcomeFrame): void {
+    this.#acks.welcome(frame)
     this.#publisher.welcome(frame)
     this.#requests.resend()
     this.#subscriptions.welcome(frame)

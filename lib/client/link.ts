@@ -5,17 +5,20 @@ import { HELLO_PREFIX, MAX_HELLO_HEADER, SUBPROTOCOL } from '../protocol/version
 import { isThenable } from './emitter.js'
 import { base64url } from './encoding.js'
 import { Heartbeat } from './heartbeat.js'
+import type { Token } from './options.js'
 import type { ClientSocket, Platform } from './platform/platform.js'
 
 /** How long an orderly close may take before the socket is dropped. Milliseconds. */
 const CLOSE_TIMEOUT = 1_000
+/** Longest token that the protocol takes, in characters. */
+const MAX_TOKEN = 8_192
 
 export interface LinkOptions {
   readonly platform: Platform
   readonly url: string
   /** Bounds each step of opening: the token, the WebSocket, the welcome. Milliseconds. */
   readonly connectTimeout: number
-  readonly token: (() => string | undefined | Promise<string | undefined>)
+  readonly token: () => Token | Promise<Token>
 }
 
 export interface LinkEvents {
@@ -56,8 +59,8 @@ export class Link {
     this.#limit('the token did not come in time')
     try {
       const token = this.#options.token()
-      if (isThenable(token)) token.then((value) => this.#connect(value), (error) => this.#fail(toPushError(error, 'PUSH_UNAVAILABLE')))
-      else this.#connect(token)
+      if (isThenable(token)) token.then((value) => this.#present(value), (error) => this.#fail(toPushError(error, 'PUSH_UNAVAILABLE')))
+      else this.#present(token)
     } catch (error) {
       this.#fail(toPushError(error, 'PUSH_UNAVAILABLE'))
     }
@@ -104,6 +107,12 @@ export class Link {
     this.#closed = closed
     this.#release = this.#options.platform.clock.after(CLOSE_TIMEOUT, () => this.#gone())
     this.#socket?.close(1000, 'PUSH_CLOSED' satisfies Code)
+  }
+
+  #present (token: Token): void {
+    const isFit = token === null || token === undefined || (typeof token === 'string' && token.length <= MAX_TOKEN)
+    if (isFit) this.#connect(token ?? undefined)
+    else this.#fail(new PushError('PUSH_INVALID', 'a token must be a string of 8,192 characters at most'))
   }
 
   #connect (token: string | undefined): void {

@@ -17,11 +17,17 @@ export interface HandlerPolicy {
   readonly delay: number
 }
 
+/** A token; `null` or `undefined` where there is none. */
+export type Token = string | null | undefined
+
 export interface ClientOptions {
   /** Names this client, 1 to 128 of `A-Z a-z 0-9 _ . ~ @ -`, where it wants offline messages. Two clients of one name take turns, so name devices and not people. */
   clientId?: string
-  /** Who the user is, in words the server understands. A function is asked before every connection. */
-  token?: string | (() => string | undefined | Promise<string | undefined>)
+  /**
+   * Who the user is, in words the server understands: 8,192 characters at the most. A function is asked before every connection, and once more where
+   * the server does not take what it gave. What it cannot give is told by the event `error`, and it is asked again later.
+   */
+  token?: Token | (() => Token | Promise<Token>)
   /** Keeps the session, cursors and unsent messages over reloads. Default: nothing is kept. One store serves one client at a time. */
   store?: ClientStore
   /** Bounds what waits for the server's acknowledgement: `items` (default 1,000) and `bytes` (default 1 MiB). Beyond: `PUSH_OUTBOX_FULL`. */
@@ -43,7 +49,9 @@ export interface ClientOptions {
 /** The options with all defaults. */
 export interface Settings {
   readonly clientId: string | undefined
-  readonly token: () => string | undefined | Promise<string | undefined>
+  readonly token: () => Token | Promise<Token>
+  /** Whether the token may be another one the next time. */
+  readonly renewsToken: boolean
   readonly store: ClientStore | undefined
   readonly outbox: { readonly items: number, readonly bytes: number }
   readonly reconnect: BackoffOptions
@@ -55,10 +63,13 @@ export interface Settings {
 /** Fills in the defaults. Throws `PUSH_OPTIONS` for what can never work. */
 export function settingsOf (options: ClientOptions): Settings {
   const { clientId, token, store, ackDelay = 0, connectTimeout = 8_000 } = options
-  if (clientId !== undefined && !/^[\w.~@-]{1,128}$/.test(clientId)) throw new PushError('PUSH_OPTIONS', 'clientId must be 1 to 128 of A-Z a-z 0-9 _ . ~ @ -')
+  if (clientId !== undefined && !(typeof clientId === 'string' && /^[\w.~@-]{1,128}$/.test(clientId))) {
+    throw new PushError('PUSH_OPTIONS', 'clientId must be 1 to 128 of A-Z a-z 0-9 _ . ~ @ -')
+  }
   return {
     clientId,
     token: typeof token === 'function' ? token : () => token,
+    renewsToken: typeof token === 'function',
     store,
     outbox: { items: 1_000, bytes: 1_048_576, ...options.outbox },
     reconnect: { min: 100, base: 500, max: 20_000, ...options.reconnect },

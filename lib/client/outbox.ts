@@ -1,11 +1,11 @@
 import type { Position } from '../../types/message.js'
 import { PushError } from '../core/errors.js'
 import { utf8Length } from './encoding.js'
-import type { SavedMessage } from './saved-state.js'
+import type { SavedMessage } from './saved-value.js'
 
 /** What became of a publish. */
 export interface Published {
-  /** The message's id: the one that was given, or one made. */
+  /** The message's id: the one that was given, or one made. At QoS 0 without an id of yours it names nothing on the server. */
   readonly id: string
   /** `null` where the message was not stored, or a repeat's position is not known any more. */
   readonly position: Position | null
@@ -100,7 +100,7 @@ export class Outbox {
   save (): SavedMessage[] {
     const saved: SavedMessage[] = []
     for (const { items } of this.runs.values()) {
-      for (const { channel, qos, json, id, ttl, expires, key } of items) saved.push({ channel, qos, json, id, ttl, expires, ...key })
+      for (const { channel, qos, json, id, expires, key } of items) saved.push({ channel, qos, json, id, expires, ...key })
     }
     return saved
   }

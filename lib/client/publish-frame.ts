@@ -1,6 +1,7 @@
 import type { QoS } from '../../types/message.js'
 import { PushError, toPushError } from '../core/errors.js'
 import { MAX_DEPTH } from '../protocol/version.js'
+import { isCount, isMessageId } from './saved-value.js'
 
 /** What the client needs of an AbortSignal; any object of this shape will do. */
 export interface AbortSignalLike {
@@ -42,8 +43,8 @@ function field (name: string, value: string | number | undefined): string {
 /** Throws `PUSH_INVALID` for whatever the server would answer by closing the connection. */
 export function checkPublish (data: unknown, { qos = 1, id, ttl }: PublishOptions): void {
   if (![0, 1, 2].includes(qos)) throw new PushError('PUSH_INVALID', 'qos must be 0, 1 or 2')
-  if (id !== undefined && (typeof id !== 'string' || id.length === 0 || id.length > 128)) throw new PushError('PUSH_INVALID', 'id must be 1 to 128 characters')
-  if (ttl !== undefined && !(Number.isSafeInteger(ttl) && ttl > 0)) throw new PushError('PUSH_INVALID', 'ttl must be a positive integer of milliseconds')
+  if (id !== undefined && !isMessageId(id)) throw new PushError('PUSH_INVALID', 'id must be 1 to 128 characters')
+  if (ttl !== undefined && !isCount(ttl)) throw new PushError('PUSH_INVALID', 'ttl must be a positive integer of milliseconds')
   if (isDeeperThan(data, MAX_DEPTH - 1)) throw new PushError('PUSH_INVALID', 'data is nested too deeply')
 }
 

@@ -7,7 +7,8 @@ import { isThenable } from './emitter.js'
 import { utf8Length } from './encoding.js'
 import { giveUp, idOf, Outbox, type OutboxItem, type Published, type Run } from './outbox.js'
 import { checkPublish, encode, publishFrame, type PublishOptions } from './publish-frame.js'
-import type { SavedMessage, SavedState } from './saved-state.js'
+import type { SavedState } from './saved-state.js'
+import type { SavedMessage } from './saved-value.js'
 import type { Wire } from './session.js'
 
 export interface PublisherOptions {
@@ -164,8 +165,7 @@ export class Publisher {
       qos: qos === 2 ? 2 : 1,
       json,
       id,
-      ttl,
-      expires: ttl === undefined ? undefined : clock.timestamp() + ttl,
+      expires: ttl === undefined ? undefined : Math.min(clock.timestamp() + ttl, Number.MAX_SAFE_INTEGER),
       bytes: utf8Length(json),
       key: null,
       doubtful: false,
@@ -187,7 +187,7 @@ export class Publisher {
   }
 
   #send (run: Run): void {
-    const { wire } = this.#options
+    const { wire, clock } = this.#options
     let item: OutboxItem | undefined
     while ((item = this.#next(run)) !== undefined) {
       const publisher = item.key?.publisher ?? this.#id
@@ -195,7 +195,8 @@ export class Publisher {
       if (publisher !== run.publisher && run.inFlight > 0) return
       if (!this.#usable(run, item) || !this.#ready(run, item)) continue
       const key = item.key ?? this.#number(item)
-      wire.sendText(publishFrame(item, key.sequence, publisher === run.publisher ? undefined : publisher))
+      const ttl = item.expires === undefined ? undefined : Math.max(1, item.expires - clock.timestamp())
+      wire.sendText(publishFrame({ ...item, ttl }, key.sequence, publisher === run.publisher ? undefined : publisher))
       run.publisher = publisher
       run.inFlight++
       this.#inFlight++

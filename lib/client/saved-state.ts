@@ -1,8 +1,8 @@
 import type { Position } from '../../types/message.js'
 import type { Clock } from '../core/clock.js'
-import { isPosition } from '../core/position.js'
 import { isThenable } from './emitter.js'
 import type { ClientStore } from './options.js'
+import { readSaved, type SavedMessage, type SavedValue } from './saved-value.js'
 
 /** How long changes that nobody waits for are gathered. Milliseconds. */
 const DEBOUNCE = 250
@@ -10,26 +10,6 @@ const DEBOUNCE = 250
 const LOAD_TIMEOUT = 5_000
 /** Cursors of channels nobody subscribes to any more go, oldest first. */
 const MAX_CURSORS = 1_000
-
-/** An unacknowledged message, as it outlives its process. */
-export interface SavedMessage {
-  readonly channel: string
-  readonly qos: 1 | 2
-  readonly json: string
-  readonly id?: string | undefined
-  readonly ttl?: number | undefined
-  readonly expires?: number | undefined
-  /** Both only once it may have been sent. */
-  readonly publisher?: string | undefined
-  readonly sequence?: number | undefined
-}
-
-interface Saved {
-  readonly version: 1
-  readonly session: string
-  readonly cursors: Record<string, Position>
-  readonly outbox: readonly SavedMessage[]
-}
 
 export interface SavedStateOptions {
   readonly store: ClientStore | undefined
@@ -44,11 +24,14 @@ export interface SavedStateOptions {
 /**
  * What outlives the process, if there is a store: the session's secret, what was handled, and what is not acknowledged yet. One
  * value under one key, so that the parts can only be restored together. Messages keep the publisher they were sent under; new ones never
- * use a restored publisher, so that two tabs with copies of one store cannot use a sequence twice.
+ * use a restored publisher, so that two tabs with copies of one store cannot use a sequence twice. Nothing is saved before it was
+ * loaded: that would overwrite what the earlier process left.
  */
 export class SavedState {
   session: string
   readonly cursors = new Map<string, Position>()
+  /** Whether what there was is restored. */
+  loaded: boolean
   readonly #options: SavedStateOptions
   #releaseTimer: (() => void) | null = null
   #writing: Promise<void> | null = null
@@ -57,28 +40,30 @@ export class SavedState {
   constructor (options: SavedStateOptions) {
     this.#options = options
     this.session = options.secret
+    this.loaded = options.store === undefined
   }
 
   get enabled (): boolean {
     return this.#options.store !== undefined
   }
 
-  /** Restores, and says which messages were left. Never rejects; a broken store is reported and the client starts anew. */
-  async load (): Promise<readonly SavedMessage[]> {
+  /** Restores, and hands over which messages were left. Never rejects; a broken store is reported and the client starts anew. */
+  async load (restore: (outbox: readonly SavedMessage[]) => void): Promise<void> {
     const { store, key, clock, onError } = this.#options
-    if (store === undefined) return []
+    let outbox: readonly SavedMessage[] = []
     let release = () => {}
     const late = new Promise<never>((_resolve, reject) => {
       release = clock.after(LOAD_TIMEOUT, () => reject(new Error('the store did not answer')))
     })
     try {
-      return this.#restore(await Promise.race([store.getItem(key), late]))
+      outbox = this.#restore(await Promise.race([store?.getItem(key), late]))
     } catch (error) {
       onError(error)
-      return []
     } finally {
       release()
     }
+    this.loaded = true
+    restore(outbox)
   }
 
   /** Remembers what was handled in a channel. Saved before long, or by the next {@link SavedState.save}. */
@@ -96,7 +81,7 @@ export class SavedState {
 
   /** Something changed that can wait a moment. */
   touch (): void {
-    if (!this.enabled || this.#releaseTimer !== null) return
+    if (!this.enabled || !this.loaded || this.#releaseTimer !== null) return
     this.#releaseTimer = this.#options.clock.after(DEBOUNCE, () => { this.save() })
   }
 
@@ -107,12 +92,13 @@ export class SavedState {
 
   /** Saves all there is. A promise only where the store is asynchronous. Never throws or rejects: without its store the client goes on. */
   save (): Promise<void> | undefined {
-    if (!this.enabled) return undefined
+    if (!this.enabled || !this.loaded) return undefined
     this.#releaseTimer?.()
     this.#releaseTimer = null
+    if (this.#queued !== null) return this.#queued
     if (this.#writing === null) return this.#write()
     // What is being written may lack the newest change, and two writes at once may end in either order.
-    this.#queued ??= this.#writing.then(() => {
+    this.#queued = this.#writing.then(() => {
       this.#queued = null
       return this.#write()
     })
@@ -121,7 +107,7 @@ export class SavedState {
 
   #write (): Promise<void> | undefined {
     const { store, key, onError, outbox } = this.#options
-    const saved: Saved = { version: 1, session: this.session, cursors: Object.fromEntries(this.cursors), outbox: outbox() }
+    const saved: SavedValue = { version: 1, session: this.session, cursors: Object.fromEntries(this.cursors), outbox: outbox() }
     try {
       const result = store?.setItem(key, JSON.stringify(saved))
       if (!isThenable(result)) return undefined
@@ -134,13 +120,10 @@ export class SavedState {
   }
 
   #restore (text: string | null | undefined): readonly SavedMessage[] {
-    if (typeof text !== 'string') return []
-    const saved = JSON.parse(text) as Saved
-    if (saved.version !== 1) return []
-    this.session = saved.session
-    for (const [channel, position] of Object.entries(saved.cursors)) {
-      if (isPosition(position)) this.cursors.set(channel, position)
-    }
-    return saved.outbox
+    if (text === null || text === undefined) return []
+    const { session, cursors, outbox } = readSaved(text)
+    this.session = session
+    for (const [channel, position] of Object.entries(cursors)) this.cursors.set(channel, position)
+    return outbox
   }
 }

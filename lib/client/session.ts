@@ -42,12 +42,17 @@ export interface SessionEvents {
   hiding (): void
 }
 
+export interface SessionOptions extends LinkOptions {
+  /** Whether the token may be another one the next time. */
+  readonly renewsToken: boolean
+}
+
 /** What outlives a link: decides when there is one, and hears all of them as one. */
 export class Session implements Wire {
   state: ClientState = 'idle'
   /** When the next attempt begins, in milliseconds since 1970; `null` while none is due. */
   retryAt: number | null = null
-  readonly #options: LinkOptions
+  readonly #options: SessionOptions
   readonly #clock: Clock
   readonly #events: SessionEvents
   readonly #backoff: Backoff
@@ -59,11 +64,13 @@ export class Session implements Wire {
   #spread = 0
   /** The server said when to come back. Nothing shortens that. */
   #ordered = false
+  /** The server did not take a token, and no link was live for long since. */
+  #refused = false
   #releaseRetry: () => void = () => {}
   #releaseStable: () => void = () => {}
   readonly #unwatch: () => void
 
-  constructor (options: LinkOptions, backoff: BackoffOptions, events: SessionEvents) {
+  constructor (options: SessionOptions, backoff: BackoffOptions, events: SessionEvents) {
     this.#options = options
     this.#clock = options.platform.clock
     this.#events = events
@@ -118,7 +125,10 @@ export class Session implements Wire {
 
   #welcome (link: Link, frame: WelcomeFrame): void {
     this.#spread = frame.spread
-    this.#releaseStable = this.#clock.after(STABLE, () => this.#backoff.reset())
+    this.#releaseStable = this.#clock.after(STABLE, () => {
+      this.#backoff.reset()
+      this.#refused = false
+    })
     this.#events.welcome(frame)
     if (this.#link !== link || !link.live) return
     if (link.sent === 0) link.send({ type: 'ping' }) // owns the session from its first frame on: [P-2.7]
@@ -142,12 +152,19 @@ export class Session implements Wire {
     this.#link = null
     this.#releaseStable()
     this.#events.down()
-    const retry = code === null ? 'later' : retryOf(code)
+    const retry = code === null ? 'later' : this.#retryOf(code)
     if (retry === 'never' && code !== null) return this.close(new PushError(code), () => {})
     if (error !== null) this.#events.error(error)
     if (this.#link !== null || this.#generation !== link.generation) return // a listener has begun anew
     if (!this.#ordered) this.#schedule(retry === 'now' ? 0 : this.#delay(wasLive))
     this.#enter(this.#online ? 'waiting' : 'offline')
+  }
+
+  /** A token may have run out, and the next one be taken. Twice in a row it is the user who is not. */
+  #retryOf (code: Code): Retry {
+    if (code !== 'PUSH_UNAUTHENTICATED' || !this.#options.renewsToken || this.#refused) return codes[code].retry
+    this.#refused = true
+    return 'now'
   }
 
   #delay (wasLive: boolean): number {
@@ -205,8 +222,4 @@ export class Session implements Wire {
     this.state = state
     this.#events.state(state, error)
   }
-}
-
-function retryOf (code: Code): Retry {
-  return codes[code].retry
 }

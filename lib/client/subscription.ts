@@ -64,8 +64,6 @@ export class Subscription {
   #granted: QoS | null = null
   #asking = false
   #era = 0
-  /** Something was handled that the server may not know of. */
-  #moved = false
   #askedAt = -Infinity
   #releaseAsk: (() => void) | null = null
 
@@ -133,17 +131,14 @@ export class Subscription {
       (error) => this.refuse(error))
   }
 
-  /** Acknowledges anew what an earlier link may not have brought across. */
-  acknowledge (): void {
-    if (this.#granted !== null && this.#moved && this.handled !== null) this.#context.acks.note(this.channel, this.handled, this.#ackQoS)
-  }
-
   /** The server's answer: [P-3.2]. */
   accept (answer: SubscriptionVerdict): void {
     const asked = this.#asked ?? answer.qos
     this.#asking = false
     this.#granted = answer.qos
     this.#backoff.reset()
+    // An earlier link may not have brought it across. Even where nothing came since, the server may have stored no cursor yet.
+    this.#acknowledge()
     const { channel, qos, verdict, position } = answer
     const gap = verdict === 'lost' && answer.gap !== undefined ? { channel, ...answer.gap, position } : undefined
     this.#stand(position, gap)
@@ -180,7 +175,7 @@ export class Subscription {
       else if (this.#follows(what)) this.#deliver(body, this.received = { epoch, offset: from + i })
       else return this.#askAgain()
     }
-    if (repeated && this.handled !== null) this.#context.acks.note(this.channel, this.handled, this.#ackQoS)
+    if (repeated) this.#acknowledge()
   }
 
   /** [P-4.3] */
@@ -256,8 +251,11 @@ export class Subscription {
   #advance (position: Position): void {
     if (this.handled !== null && samePosition(position, this.handled)) return
     this.handled = position
-    this.#moved = true
-    this.#context.acks.note(this.channel, position, this.#ackQoS)
+    this.#acknowledge()
+  }
+
+  #acknowledge (): void {
+    if (this.handled !== null) this.#context.acks.note(this.channel, this.handled, this.#ackQoS)
   }
 
   #askAgain (): void {

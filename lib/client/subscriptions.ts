@@ -37,7 +37,13 @@ export class Subscriptions {
   #closed: { readonly error: PushError | null } | null = null
 
   constructor (context: Omit<SubscriptionContext, 'onEnd'>, saved: SavedState) {
-    this.#context = { ...context, onEnd: (subscription) => this.#byChannel.delete(subscription.channel) }
+    this.#context = {
+      ...context,
+      onEnd: ({ channel }) => {
+        this.#byChannel.delete(channel)
+        context.acks.forget(channel) // nothing of it will be confirmed
+      }
+    }
     this.#saved = saved
   }
 
@@ -60,7 +66,8 @@ export class Subscriptions {
       return { ready: promise, unsubscribe: async () => {} }
     }
     const subscription = this.#of(channel)
-    const isLate = !subscription.idle && subscription.begun && (rewind !== undefined || from !== undefined)
+    const wantsOlder = from !== undefined || (rewind !== undefined && rewind > 0)
+    const isLate = !subscription.idle && subscription.begun && wantsOlder
     if (isLate) {
       catchUp(subscription, member, options, promise, this.#context)
     } else {
@@ -92,7 +99,6 @@ export class Subscriptions {
       if (answer === undefined) subscription.ask()
       else if ('verdict' in answer) subscription.accept(answer)
       else subscription.refuse(new PushError(isCode(answer.code) ? answer.code : 'PUSH_INVALID', isCode(answer.code) ? undefined : answer.code))
-      subscription.acknowledge()
     }
   }
 

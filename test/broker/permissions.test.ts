@@ -41,11 +41,12 @@ t.test('anything but true is no', async (t) => {
   await make(async () => true).check('subscribe')
 })
 
-t.test('a throw denies and is reported; its own code is kept', async (t) => {
+t.test('a throw denies and is reported; its own code is kept, and one with a status of the request is a no', async (t) => {
   const { check, errors } = make(() => { throw new Error('bug') })
-  await t.rejects(check('subscribe'), { code: 'PUSH_FORBIDDEN' })
+  await t.rejects(check('subscribe'), { code: 'PUSH_UNAVAILABLE' })
+  await t.rejects(make(() => { throw Object.assign(new Error('no'), { statusCode: 403 }) }).check('subscribe'), { code: 'PUSH_FORBIDDEN' })
   t.match(errors, [{ message: 'bug' }])
-  await t.rejects(make(() => Promise.reject(new Error('later'))).check('subscribe'), { code: 'PUSH_FORBIDDEN' })
+  await t.rejects(make(() => Promise.reject(new Error('later'))).check('subscribe'), { code: 'PUSH_UNAVAILABLE' })
   await t.rejects(make(() => { throw new PushError('PUSH_BUSY') }).check('subscribe'), { code: 'PUSH_BUSY' })
 })
 

@@ -46,7 +46,7 @@ const rows: Row[] = [
   { name: 'the stored cursor is greater', position: at(5), stored: at(8), starts: at(8), verdict: 'resumed' },
   { name: 'the position is greater', position: at(8), stored: at(5), starts: at(8), verdict: 'resumed' },
   { name: 'a lost stored cursor beneath a good position', position: at(8), stored: at(1), starts: at(8), verdict: 'resumed' },
-  { name: 'a lost position beneath a good stored cursor', position: at(1), stored: at(8), starts: at(8), verdict: 'lost', gap: lost('retention', 2, 3) },
+  { name: 'a lost position beneath a good stored cursor', position: at(1), stored: at(8), starts: at(8), verdict: 'resumed' },
   { name: 'a stored cursor before the first', stored: at(0), starts: at(3), verdict: 'lost', gap: lost('retention', 1, 3) },
   { name: 'both of another epoch', position: at(3, 'x'), stored: at(9, 'x'), starts: at(3), verdict: 'lost', gap: lost('epoch') },
   { name: 'a position of another epoch, a good stored cursor', position: at(3, 'x'), stored: at(9), starts: at(9), verdict: 'lost', gap: lost('epoch') },

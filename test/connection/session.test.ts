@@ -198,7 +198,7 @@ t.test('an unnamed session is forgotten after its time', async (t) => {
   const { own, clock, broker } = await openNode({ session: { ttl: '2m' } })
   const session = secret()
   await (await own({ session, subscriptions: toRoom })).cut()
-  await clock.advanceAsync(181_000)
+  await clock.advanceAsync(206_000)
   await broker.publish(room, 'late')
   const back = await own({ session, subscriptions: toRoom })
   t.match(back.last('welcome'), { resumed: false, subscriptions: [{ verdict: 'started' }] })

@@ -111,6 +111,7 @@ t.test('[P-2.5] authenticate', async (t) => {
     authorize: ({ client, channel }) => channel === `room/${client.userId}` && (client.claims as { ok: boolean }).ok,
     authenticate: (request, { token }) => {
       if (token === 'throws') throw new Error('at once')
+      if (token === 'expired') throw Object.assign(new Error('expired'), { statusCode: 401 })
       if (token === 'rejects') return Promise.reject(new Error('later'))
       if (token === 'hangs') return new Promise(() => {})
       if (token === 'forbidden') throw new PushError('PUSH_FORBIDDEN')
@@ -120,8 +121,9 @@ t.test('[P-2.5] authenticate', async (t) => {
     }
   })
   const refused = { code: 4401, reason: 'PUSH_UNAUTHENTICATED' }
-  const cases: [string | undefined, object][] = [[undefined, refused], ['throws', refused], ['rejects', refused], ['nobody', refused], ['odd', refused],
-    ['hangs', { code: 4503, reason: 'PUSH_UNAVAILABLE' }], ['forbidden', { code: 4403, reason: 'PUSH_FORBIDDEN' }]]
+  const unavailable = { code: 4503, reason: 'PUSH_UNAVAILABLE' }
+  const cases: [string | undefined, object][] = [[undefined, refused], ['expired', refused], ['throws', unavailable], ['rejects', unavailable], ['nobody', refused], ['odd', refused],
+    ['hangs', unavailable], ['forbidden', { code: 4403, reason: 'PUSH_FORBIDDEN' }]]
   for (const [token, ending] of cases) {
     const peer = await Peer.open(url, { hello: hello({ token }) })
     t.match(await peer.take('goodbye'), { code: (ending as { reason: string }).reason }, `${token}`)

@@ -6,7 +6,9 @@ import { describe, runSeed } from './run.js'
 const SEEDS = Number(process.env.MODEL_SEEDS ?? 1500)
 const FIRST = Number(process.env.MODEL_FIRST ?? 1)
 
-t.test('every promise holds, whatever goes wrong', async (t) => {
+t.setTimeout(600_000)
+
+t.test('every promise holds, whatever goes wrong', { timeout: 600_000 }, async (t) => {
   const modules = await loadModules()
   if (process.env.MODEL_SEED !== undefined) {
     const history = await runSeed(modules, Number(process.env.MODEL_SEED))

@@ -9,11 +9,13 @@ import { describe, runSeed } from './run.js'
 const SEEDS = Number(process.env.MODEL_RULE_SEEDS ?? 400)
 const wanted = rules.filter(({ rule }) => rule.includes(process.env.MODEL_RULE ?? ''))
 
+t.setTimeout(600_000)
+
 // What goes wrong with the rule in force proves nothing; the model's own test tells.
 const holds = async (seed: number): Promise<boolean> => (await runSeed(await loadModules(), seed)).findings.length === 0
 
 for (const [i, row] of wanted.entries()) {
-  t.test(row.rule, async (t) => {
+  t.test(row.rule, { timeout: 120_000 }, async (t) => {
     const { root, release } = mutate(`rule-${i}`, row.mutations)
     t.teardown(release)
     await checkCaught(t, row, root)
