@@ -13,12 +13,13 @@ export async function catchUp (
   ready: Promise<void>, context: SubscriptionContext
 ): Promise<void> {
   const { channel, queue } = subscription
+  const { from, rewind = 1 } = want // one of them is there
   queue.pause()
   try {
     await ready
     const last = queue.current?.position ?? subscription.handled
     const read = (query: HistoryQuery) => readHistory(context.requests, channel, query)
-    const messages = want.from !== undefined ? await readFrom(want.from, last, read) : (await read({ limit: want.rewind })).messages
+    const messages = from !== undefined ? await readFrom(from, last, read) : (await read({ limit: rewind })).messages
     const missed = messages.filter(({ position }) => position !== null && last !== null && position.epoch === last.epoch && position.offset <= last.offset)
     queue.unshift(missed.map((message): Delivery => ({ message, position: null, era: 0, only: member })))
   } catch (error) {

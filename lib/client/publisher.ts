@@ -211,7 +211,7 @@ export class Publisher {
 
   /** Whether the item can be sent at all; otherwise it is given up. */
   #usable (run: Run, item: OutboxItem): boolean {
-    const size = item.bytes + utf8Length(publishFrame({ ...item, json: '' }, Number.MAX_SAFE_INTEGER, this.#id))
+    const size = item.bytes + utf8Length(publishFrame({ ...item, ttl: item.expires, json: '' }, Number.MAX_SAFE_INTEGER, this.#id))
     const isLate = item.key === null && item.expires !== undefined && item.expires <= this.#options.clock.timestamp()
     if (size <= this.#limits.frameBytes && !isLate) return true
     this.#remove(run, item)

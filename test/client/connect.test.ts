@@ -53,6 +53,37 @@ t.test('a token that cannot be had is an error, and tried again', async (t) => {
   t.equal(platform.last.hello.token, 'ok')
 })
 
+t.test('[P-2.4] a token of null is none; one that the protocol does not take is not sent, and asked for again', async (t) => {
+  const tokens = [5, 'x'.repeat(8_193), null]
+  const { errors, platform, client, pass } = setUp({ token: () => tokens.shift() as string })
+  await pass()
+  t.equal(client.state, 'waiting')
+  await pass(2_000)
+  t.same(errors, ['PUSH_INVALID', 'PUSH_INVALID'])
+  t.equal(platform.sockets.length, 1)
+  t.notOk('token' in platform.last.hello)
+})
+
+t.test('a token that the server does not take is asked for once more, at once; the second refusal ends the client', async (t) => {
+  let asked = 0
+  const { errors, platform, client, socket, pass } = await setUpLive({ token: () => `token-${++asked}` })
+  await pass(10_000)
+  socket.drop(4401, 'PUSH_UNAUTHENTICATED')
+  await pass()
+  t.equal(platform.last.hello.token, 'token-2')
+  platform.last.welcome()
+  await pass(10_000)
+  platform.last.drop(4401, 'PUSH_UNAUTHENTICATED')
+  await pass()
+  t.equal(platform.last.hello.token, 'token-3')
+  t.same(errors, [])
+  platform.last.welcome() // being welcomed is not enough: a server might do so before it looks
+  platform.last.drop(4401, 'PUSH_UNAUTHENTICATED')
+  t.equal(client.state, 'closed')
+  t.same(errors, ['PUSH_UNAUTHENTICATED'])
+  t.equal(asked, 3)
+})
+
 t.test('each step of connecting is bounded', async (t) => {
   const { errors, platform, client, pass } = setUp({ token: () => new Promise(() => {}) })
   await pass(8_000)
@@ -110,7 +141,7 @@ t.test('[P-8.2] codes that say never end the client, and everything that waits w
 })
 
 t.test('[P-8.2] [P-11.1] other close codes come back, 1000 without our reason too', async (t) => {
-  for (const [code, reason, state] of [[1000, '', 'waiting'], [1000, 'PUSH_CLOSED', 'closed'], [1006, '', 'waiting'], [4999, 'PUSH_NEW', 'waiting'], [4401, '', 'closed'], [1012, '', 'waiting']] as const) {
+  for (const [code, reason, state] of [[1000, '', 'waiting'], [1000, 'PUSH_CLOSED', 'closed'], [1006, '', 'waiting'], [4999, 'PUSH_NEW', 'waiting'], [4401, '', 'closed'], [1012, '', 'waiting'], [4408, '', 'waiting'], [4429, '', 'waiting'], [4500, '', 'waiting'], [4503, 'PUSH_UNAVAILABLE', 'waiting']] as const) {
     const { client, socket } = await setUpLive()
     socket.drop(code, reason)
     t.equal(client.state, state, String(code))
@@ -375,6 +406,7 @@ t.test('hiding: acknowledgements and the store are flushed', async (t) => {
 
 t.test('options that can never work are refused', (t) => {
   t.throws(() => setUp({ clientId: 'a b' }), { code: 'PUSH_OPTIONS' })
+  t.throws(() => setUp({ clientId: 5 as never }), { code: 'PUSH_OPTIONS' })
   const { client } = setUp()
   t.throws(() => client.channel('a//b'), { code: 'PUSH_CHANNEL_INVALID' })
   t.ok(new PushError('PUSH_CLOSED') instanceof Error)

@@ -89,6 +89,11 @@ export class Reader {
     if (this.stand === null) this.begins(position)
   }
 
+  /** Whether it stands in an epoch, or was told of it. */
+  knows (epoch: string): boolean {
+    return this.stand?.epoch === epoch || this.#begins.has(epoch)
+  }
+
   /** What of `… offset` the application should have had and has not. */
   missing (epoch: string, offset: number): number | undefined {
     return this.#due(this.stand, epoch, offset)

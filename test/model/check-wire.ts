@@ -129,8 +129,9 @@ export class WireChecks implements Tap {
   }
 
   // A subscription never starts before what the session had acknowledged when the connection was opened.
-  #checkStart ({ client, since }: Link, { channel, qos, position: { epoch, offset } }: SubscriptionVerdict): void {
-    if (qos === 0 || !this.#world.knows(client.name, channel, since)) return
+  #checkStart ({ client, since }: Link, { channel, qos, gap, position: { epoch, offset } }: SubscriptionVerdict): void {
+    // A process that still stands in another epoch is told of the change, whatever others of its name have had since.
+    if (qos === 0 || gap?.from === null || !this.#world.knows(client.name, channel, since)) return
     if (this.#world.committed(client.name, channel, { epoch, offset: offset + 1 }, since)) {
       this.#history.found('resumed-wrong', `${client.name} is told that ${channel} begins at ${show({ epoch, offset })}, and its cursor was further`)
     }
@@ -178,7 +179,7 @@ export class WireChecks implements Tap {
     const saved = this.#world.saved(process, channel)
     if (saved === undefined) return
     // It may have saved already that the log is another one.
-    if (saved !== null && saved.epoch !== epoch && saved.epoch === reader.settled?.epoch) return
+    if (saved !== null && saved.epoch !== epoch && reader.knows(saved.epoch)) return
     if (saved?.epoch !== epoch || saved.offset < offset) this.#history.found('acknowledged-not-saved', `${what}, and its store says ${show(saved)}`)
   }
 
