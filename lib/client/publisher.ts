@@ -109,12 +109,13 @@ export class Publisher {
     if (!error.retryable) {
       this.#remove(run, item)
       giveUp(item, error)
-      return this.pump()
+    } else {
+      run.release = this.#options.clock.after(this.#backoff.next(), () => {
+        run.release = null
+        this.#send(run)
+      })
     }
-    run.release = this.#options.clock.after(this.#backoff.next(), () => {
-      run.release = null
-      this.#send(run)
-    })
+    this.pump() // what it had in flight is room for others
   }
 
   /** The link is lost: what was in flight may have arrived. */

@@ -52,7 +52,7 @@ export const rules: readonly Rule[] = [
   one('11.3 handlers of a channel run one after the other', 'client/handlers.js', 'while (this.#current === null && ', 'while (', 'acknowledged-not-handled', 'resumed-wrong', 'thrown', 'disorder', 'lost', 'repeat', 'unhandled-rejection'),
   one('11.3 a handler that fails is bounded', 'client/handlers.js', 'attempt >= entry.policy.tries', 'false', 'lost', 'not-live', 'repeat'),
   one('11.4 an acknowledgement beyond the head is ignored', 'core/window.js', 'if (offset > head)', 'if (false)', 'cursor-leads', 'wire-hole', 'hole', 'lost'),
-  one('11.4 the stored position counts where it is greater', 'broker/subscribing.js', 'later(position, stored)', 'position', 'resumed-wrong', 'repeat', 'repeat-after-save'),
+  one('11.4 the stored position counts where it is greater', 'broker/subscribing.js', 'later(position, stored)', 'position', 'resumed-wrong', 'repeat', 'repeat-after-save', 'lost'),
   one('11.4 without a stored cursor the start is stored', 'connection/session.js', "if (verdict.verdict === 'started')", 'if (false)', 'resumed-wrong', 'cursor-lags'),
   one('11.5 the stored cursor never leads', 'broker/subscription.js', 'this.#next = to + 1;\n        if (to > this.#seen)', 'this.#next = to + 1;\n        this.onAcknowledged?.({ epoch: this.epoch, offset: to });\n        if (to > this.#seen)', 'cursor-leads', 'confirmed-not-stored'),
   one('11.6 a feed is left only when nobody has it', 'broker/hub.js', 'if (--entry.users > 0)', 'if (--entry.users < 0)', 'lost', 'not-live'),
