@@ -1,7 +1,8 @@
 import type { Message, Position } from '../../types/message.js'
 import { toPushError } from '../core/errors.js'
 import type { Delivery } from './handlers.js'
-import { readHistory, type HistoryPage, type HistoryQuery } from './history.js'
+import type { HistoryOptions, HistoryPage } from '../../types/push.js'
+import { readHistory } from './history.js'
 import type { Member, Subscription, SubscriptionContext } from './subscription.js'
 
 /**
@@ -18,7 +19,7 @@ export async function catchUp (
   try {
     await ready
     const last = queue.current?.position ?? subscription.handled
-    const read = (query: HistoryQuery) => readHistory(context.requests, channel, query)
+    const read = (query: HistoryOptions) => readHistory(context.requests, channel, query)
     const messages = from !== undefined ? await readFrom(from, last, read) : (await read({ limit: rewind })).messages
     const missed = messages.filter(({ position }) => position !== null && last !== null && position.epoch === last.epoch && position.offset <= last.offset)
     queue.unshift(missed.map((message): Delivery => ({ message, position: null, era: 0, only: member })))
@@ -30,7 +31,7 @@ export async function catchUp (
   }
 }
 
-async function readFrom (from: Position, last: Position | null, read: (query: HistoryQuery) => Promise<HistoryPage>): Promise<Message[]> {
+async function readFrom (from: Position, last: Position | null, read: (query: HistoryOptions) => Promise<HistoryPage>): Promise<Message[]> {
   const messages: Message[] = []
   for (let after: Position | null = from; after !== null && isBefore(after, last);) {
     const page: HistoryPage = await read({ after })

@@ -1,7 +1,7 @@
 import type { Gap, Message, Position, QoS } from '../../types/message.js'
 import { PushError } from '../core/errors.js'
 import { isPosition } from '../core/position.js'
-import type { HistoryPage, HistoryQuery } from './history.js'
+import type { HistoryPage, HistoryOptions } from '../../types/push.js'
 import { MessageIterator } from './message-iterator.js'
 import type { HandlerPolicy } from './options.js'
 import type { Published } from './outbox.js'
@@ -47,7 +47,7 @@ export interface Channel<Data = unknown> extends AsyncIterable<Message<Data>> {
    */
   publish (data: Data, options?: PublishOptions): Promise<Published>
   /** Reads the log and moves no cursor. Waits for a connection. Rejects with the server's code, `PUSH_INVALID` for a query that makes no sense, or `PUSH_CLOSED`. */
-  history (query?: HistoryQuery): Promise<HistoryPage<Data>>
+  history (query?: HistoryOptions): Promise<HistoryPage<Data>>
   /** Listens. Returns the release. */
   on<E extends keyof ChannelEvents> (event: E, listener: (...args: ChannelEvents[E]) => unknown): () => void
 }
@@ -57,7 +57,7 @@ export interface ChannelContext {
   readonly policy: HandlerPolicy
   join (channel: string, handler: (message: Message) => unknown, options: JoinOptions): Subscribed
   publish (channel: string, data: unknown, options: PublishOptions): Promise<Published>
-  history<Data> (channel: string, query: HistoryQuery): Promise<HistoryPage<Data>>
+  history<Data> (channel: string, query: HistoryOptions): Promise<HistoryPage<Data>>
   on<E extends keyof ChannelEvents> (channel: string, event: E, listener: (...args: ChannelEvents[E]) => unknown): () => void
 }
 

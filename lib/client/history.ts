@@ -1,31 +1,12 @@
-import type { Message, Position } from '../../types/message.js'
+import type { Message } from '../../types/message.js'
+import type { HistoryOptions, HistoryPage } from '../../types/push.js'
 import { PushError } from '../core/errors.js'
 import { isPosition } from '../core/position.js'
 import { messageOf } from './message.js'
 import type { Requests } from './requests.js'
 
-/** Which part of the log to read. Without `before` and `after`: the newest. */
-export interface HistoryQuery {
-  /** Messages, at the most. Default 50; the server may give fewer. */
-  limit?: number
-  /** Only what comes before this position. */
-  before?: Position
-  /** Only what comes after this position. */
-  after?: Position
-  /** The newest first. Default false: in the order of the log. */
-  reverse?: boolean
-}
-
-export interface HistoryPage<Data = unknown> {
-  readonly messages: Array<Message<Data>>
-  /** What to pass as `after` (in reverse, as `before`) for the next page; `null` at the end. */
-  readonly next: Position | null
-  /** The newest record of the log. */
-  readonly head: Position
-}
-
 /** Reads the log; moves no cursor. [P-6.1] Rejects with the code of the server's refusal, or `PUSH_INVALID`. */
-export function readHistory<Data> (requests: Requests, channel: string, query: HistoryQuery): Promise<HistoryPage<Data>> {
+export function readHistory<Data> (requests: Requests, channel: string, query: HistoryOptions): Promise<HistoryPage<Data>> {
   const { limit, before, after, reverse } = query
   const question = {
     type: 'history' as const,
@@ -49,7 +30,7 @@ export function readHistory<Data> (requests: Requests, channel: string, query: H
 }
 
 // The server would close the connection on these.
-function check ({ limit, before, after, reverse }: HistoryQuery): void {
+function check ({ limit, before, after, reverse }: HistoryOptions): void {
   if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 1 && limit <= 1_000_000)) {
     throw new PushError('PUSH_INVALID', 'limit must be an integer of 1 to 1,000,000')
   }

@@ -2,7 +2,7 @@
 export { createClient, PushError } from './browser.js'
 export type { Client, ClientEvents } from './client.js'
 export type { Channel, ChannelEvents, SubscribeOptions } from './channel.js'
-export type { HistoryPage, HistoryQuery } from './history.js'
+export type { HistoryOptions, HistoryPage } from '../../types/push.js'
 export type { ClientOptions, ClientStore, HandlerPolicy, Token } from './options.js'
 export type { Published } from './outbox.js'
 export type { AbortSignalLike, PublishOptions } from './publish-frame.js'
