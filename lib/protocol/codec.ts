@@ -1,4 +1,5 @@
 import { Compile } from 'typebox/compile'
+import { readAck } from './ack-text.js'
 import { clientFrames, serverFrames, type ClientFrame, type ServerFrame } from './frames.js'
 import { MAX_DEPTH } from './version.js'
 
@@ -8,8 +9,13 @@ export type Decoded<Frame> =
   | { readonly status: 'unknown', readonly type: string, readonly id?: number }
   | { readonly status: 'malformed', readonly why: string }
 
+const decodeAnyClientFrame = decoder<ClientFrame>(clientFrames)
+
 /** Decodes a frame that a client sent. Never throws. */
-export const decodeClientFrame = decoder<ClientFrame>(clientFrames)
+export function decodeClientFrame (text: string): Decoded<ClientFrame> {
+  const ack = readAck(text)
+  return ack === null ? decodeAnyClientFrame(text) : { status: 'frame', frame: ack }
+}
 
 /** Decodes a frame that a server sent. Never throws. For tests and tools; the SDK trusts its server and checks less. */
 export const decodeServerFrame = decoder<ServerFrame>(serverFrames)
