@@ -40,7 +40,7 @@ const plugin: FastifyPluginAsync<FastifyPushOptions> = async (fastify, options) 
   fastify.decorate('push', face(broker, service))
   await fastify.register(async (inner) => {
     const { frameBytes, closeGrace } = settings.limits
-    await addWebSocketServer(fastify, inner, { websocket: options.websocket, frameBytes, closeGrace })
+    await addWebSocketServer(fastify, inner, { websocket: options.websocket, frameBytes, closeGrace, compression: settings.compression })
     addRoute(inner, { path: options.path ?? '/push', service, authenticate: options.authenticate })
   }, options.prefix === undefined ? {} : { prefix: options.prefix })
 }
@@ -72,6 +72,7 @@ function readOptions (options: FastifyPushOptions): Settings {
   for (const name of ['heartbeat', 'session', 'limits', 'channels', 'websocket'] as const) {
     if (options[name] !== undefined && !isObject(options[name])) throw new PushError('PUSH_OPTIONS', `${name} must be an object`)
   }
+  if (options.compression !== undefined && typeof options.compression !== 'boolean' && !isObject(options.compression)) throw new PushError('PUSH_OPTIONS', 'compression must be a boolean or an object')
   if (options.storage !== undefined && !PORTS.every((port) => isObject(options.storage?.[port]))) {
     throw new PushError('PUSH_OPTIONS', `storage must be a storage adapter with ${PORTS.join(', ')}`)
   }
@@ -87,6 +88,6 @@ function face (broker: Broker, service: Service): Push {
     channel: (pattern, options) => broker.declare(pattern, options),
     publish: (channel, data, options) => broker.publish(channel, data, options),
     history: (channel, options) => broker.history(channel, options),
-    stats: () => ({ connections: service.size, subscriptions: service.subscriptions, ...broker.stats() })
+    stats: () => ({ connections: service.size, refusedConnections: service.refused, subscriptions: service.subscriptions, ...broker.stats() })
   }
 }

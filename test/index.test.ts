@@ -172,6 +172,9 @@ t.test('wrong options end the start with PUSH_OPTIONS and name the option', asyn
     [{ session: { namedTtl: Infinity } }, /session\.namedTtl/],
     [{ idWindow: '1y' }, /idWindow/],
     ...['helloTimeout', 'silence', 'closeGrace', 'hookTimeout'].map((name): [Record<string, unknown>, RegExp] => [{ limits: { [name]: 'x' } }, new RegExp(`limits\\.${name}`)]),
+    ...[0, 1.1, '90%', null, NaN].map((heapUsed): [Record<string, unknown>, RegExp] => [{ limits: { heapUsed } }, /limits\.heapUsed/]),
+    ...['requestsInFlight', 'framesPerSecond', 'bytesPerSecond', 'connections', 'connectionsPerIp', 'connectionsPerUser']
+      .map((name): [Record<string, unknown>, RegExp] => [{ limits: { [name]: 0 } }, new RegExp(`limits\\.${name}`)]),
     ...['frameBytes', 'subscriptions', 'publishesInFlight', 'window', 'bufferedBytes', 'historyPage', 'acceptedMessages', 'acceptedBytes']
       .map((name): [Record<string, unknown>, RegExp] => [{ limits: { [name]: 1.5 } }, new RegExp(`limits\\.${name}`)]),
     [{ channels: { news: { qos: 3 } } }, /news.*qos/],
@@ -253,6 +256,7 @@ t.test('stats: all of them numbers', async (t) => {
   await Peer.owner(url, { subscriptions: [{ channel: 'news', qos: 1 }, { channel: 'room/1', qos: 0 }] })
   t.strictSame(app.push.stats(), {
     connections: 1,
+    refusedConnections: 0,
     subscriptions: 2,
     channels: 2,
     stored: 0,
@@ -261,6 +265,7 @@ t.test('stats: all of them numbers', async (t) => {
     delivered: 0,
     dropped: 0,
     givenUp: 0,
+    slowReaders: 0,
     gaps: 0,
     ignoredAcks: 0,
     accepted: { waiting: 0, failed: 0 },

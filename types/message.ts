@@ -42,6 +42,7 @@ export interface Message<Data = unknown> {
  *   `ttl` had run out before is counted too: the log cannot tell any more).
  * - `epoch`: the log was created anew; how much was lost is unknown (`from`, `to` and `count` are null).
  * - `unverified`: the store may have lost its newest records; the log goes on from where it is known to agree.
+ * - `slow`: this subscriber did not keep up with a channel that then drops records (`slow: 'drop'`); `from`, `to` and `count` say which.
  */
 export interface Gap {
   readonly channel: string
@@ -54,4 +55,4 @@ export interface Gap {
 }
 
 /** Why records are missing. See {@link Gap}. */
-export type GapReason = 'retention' | 'epoch' | 'unverified'
+export type GapReason = 'retention' | 'epoch' | 'unverified' | 'slow'

@@ -34,12 +34,20 @@ export interface FastifyPushOptions {
   }
   /** How long an `id` given to `publish` is remembered. Default 5 minutes. */
   idWindow?: Duration
+  /**
+   * Whether messages are compressed for clients that offer it (permessage-deflate, RFC 7692): once for all of them. Default `false`:
+   * it costs time, and where secrets and what others may choose are in one message, its length tells something of the secret (CRIME, BREACH).
+   */
+  compression?: boolean | {
+    /** Frames of fewer bytes are not compressed. Default 1,024. */
+    threshold?: number
+  }
   limits?: Limits
   /** Passed to `@fastify/websocket`, if this plugin is the one to register it. */
   websocket?: WebsocketPluginOptions
 }
 
-/** What a peer can send or hold at the most. */
+/** What a peer can send or hold at the most. Where one is refused, the goodbye or the error names the limit. */
 export interface Limits {
   /** Bytes of one frame. Default 64 KiB. */
   frameBytes?: number
@@ -49,10 +57,34 @@ export interface Limits {
   subscriptions?: number
   /** Unanswered publishes of one connection. Default 256. */
   publishesInFlight?: number
+  /** Unanswered requests (subscribe, unsubscribe, history) of one connection. Default 1,024, or as many as `subscriptions`. */
+  requestsInFlight?: number
+  /**
+   * Frames that one connection may send in a second, in the long run: WebSocket pings count, and so does every other frame. Two seconds' worth may come at once. Whoever
+   * is faster is slowed down: nothing is read from it until it is within the rate again. Default 5,000.
+   */
+  framesPerSecond?: number
+  /** The same for bytes, as they come over the network or, if that is more, as they are decompressed. Default 1 MiB. */
+  bytesPerSecond?: number
+  /** Connections of this process. One more is answered with HTTP 503. Default 50,000. */
+  connections?: number
+  /**
+   * Connections of one address: `request.ip`, so behind a proxy set Fastify's `trustProxy`. Of IPv6, the network of 64 bits counts as one
+   * address. One more is ended with `PUSH_TOO_MANY`, or answered with HTTP 429 where there are many of them. Default 10,000: offices and carriers share addresses.
+   */
+  connectionsPerIp?: number
+  /** Connections of one `userId` to this process. One more is ended with `PUSH_TOO_MANY`, unless its session takes the place of a connection of its own. Default 100. */
+  connectionsPerUser?: number
+  /** The fraction of the heap's own limit beyond which nothing new begins: upgrades are answered with HTTP 503, subscriptions refused with `PUSH_BUSY`. Default 0.9; 1 never refuses. */
+  heapUsed?: number
   /** Records of one subscription that are sent and not acknowledged. Default 256. */
   window?: number
   /** Bytes that wait in one connection before its subscriptions pause. Default 1 MiB. */
   bufferedBytes?: number
+  /** Bytes that wait in all connections of this process. Beyond it those with the most are dropped: they come back, and go on from their cursors. Default 256 MiB. */
+  bufferedBytesTotal?: number
+  /** How long a connection whose buffer is full may take nothing at all before it is dropped. Default 30 s. */
+  stalled?: Duration
   /** Messages in one page of history. Default 1,000. */
   historyPage?: number
   /** Silence after which a connection is dropped. Default 300 s: hidden pages may sleep that long. */
@@ -122,6 +154,18 @@ export interface ChannelOptions {
   qos?: QoS
   /** Whether clients may publish. Default `false`. */
   clientPublish?: boolean
+  /**
+   * What happens to a subscriber of QoS 1 or 2 that had caught up and then does not keep up: because `limits.bufferedBytes` wait in its
+   * connection, or it has not acknowledged `limits.window` records. Default `catch-up`.
+   */
+  slow?: SlowPolicy
   /** Narrower than the plugin's: both must say yes. */
   authorize?: Authorize
 }
+
+/**
+ * - `catch-up`: it stays on its cursor and reads the log as it can; nothing is lost that the log still has.
+ * - `drop`: what came meanwhile is passed over once it has room again. A `gap` with reason `slow` says what.
+ * - `disconnect`: its connection ends with `PUSH_TOO_MANY`. The client comes back, and goes on from its cursor.
+ */
+export type SlowPolicy = 'catch-up' | 'drop' | 'disconnect'

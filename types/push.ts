@@ -74,6 +74,8 @@ export interface HistoryPage<Data = unknown> {
 export interface PushStats {
   /** Connections that are open on this node. */
   readonly connections: number
+  /** New connections refused since the start, because of a limit of connections or memory. */
+  readonly refusedConnections: number
   /** Subscriptions on this node. */
   readonly subscriptions: number
   /** Channels somebody on this node follows. */
@@ -96,6 +98,8 @@ export interface PushStats {
   readonly ignoredAcks: number
   /** `wait: 'accepted'`: waiting now, and failed since the start. */
   readonly accepted: { readonly waiting: number, readonly failed: number }
+  /** Connections ended because their readers did not keep up. */
+  readonly slowReaders: number
   /** Calls of `publish` that were rejected. */
   readonly failed: number
 }

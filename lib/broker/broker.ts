@@ -9,11 +9,13 @@ import { Counters } from './counters.js'
 import { CursorWriter } from './cursor-writer.js'
 import { readHistory } from './history.js'
 import { Hub } from './hub.js'
+import { Pages } from './pages.js'
 import { Permissions } from './permissions.js'
 import { Publishing } from './publishing.js'
 import { ServerPublish } from './server-publish.js'
 import type { Settings } from './settings.js'
 import { subscribe, type Started, type SubscribeRequest, type SubscribingContext } from './subscribing.js'
+import { Tick } from './tick.js'
 
 export interface BrokerContext {
   readonly storage: StorageAdapter
@@ -40,6 +42,7 @@ export class Broker {
   readonly cursors: CursorWriter
   /** Runs a callback at the end of this tick. */
   readonly defer: (callback: () => void) => void
+  readonly tick: Tick
   readonly #hub: Hub
   readonly #publish: ServerPublish
   readonly #subscribing: SubscribingContext
@@ -53,12 +56,13 @@ export class Broker {
     this.clock = clock
     this.storage = storage
     this.defer = defer
+    this.tick = new Tick(defer, onError)
     this.#onError = onError
     this.channels = new Channels(settings.session.ttl)
     this.permissions = new Permissions(context.authorize, clock, settings.limits.hookTimeout, onError)
     this.publishing = new Publishing({ log, feed, clock, counters, idWindow: settings.idWindow, rememberAll: !storage.supports.certain })
     this.cursors = new CursorWriter(storage.cursors, clock, defer, onError)
-    this.#hub = new Hub({ feed, log, clock, counters, defer, onError })
+    this.#hub = new Hub({ feed, log, clock, counters, tick: this.tick, onError })
     this.#publish = new ServerPublish({
       channels: this.channels,
       hub: this.#hub,
@@ -70,7 +74,7 @@ export class Broker {
         context.onPublishFailed(error, channel)
       }
     })
-    const subscription = { log, clock, counters, window: settings.limits.window, onError }
+    const subscription = { pages: new Pages(log, clock), clock, counters, window: settings.limits.window, onError }
     this.#subscribing = { hub: this.#hub, log, cursors: storage.cursors, subscription }
   }
 
@@ -109,7 +113,7 @@ export class Broker {
   }
 
   /** What this broker knows of `Push.stats`. */
-  stats (): Omit<PushStats, 'connections' | 'subscriptions'> {
+  stats (): Omit<PushStats, 'connections' | 'refusedConnections' | 'subscriptions'> {
     const { waiting, failed } = this.#publish
     return { ...this.counters, channels: this.#hub.size, accepted: { waiting, failed } }
   }

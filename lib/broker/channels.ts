@@ -1,4 +1,4 @@
-import type { Authorize, ChannelOptions, QoS, Retention } from '../../types/index.js'
+import type { Authorize, ChannelOptions, QoS, Retention, SlowPolicy } from '../../types/index.js'
 import { isChannelName } from '../core/channel-name.js'
 import { ChannelPatterns } from '../core/channel-patterns.js'
 import { parseDuration } from '../core/duration.js'
@@ -12,6 +12,7 @@ export interface ChannelRules {
   readonly history: boolean
   readonly qos: QoS
   readonly clientPublish: boolean
+  readonly slow: SlowPolicy
   readonly authorize: Authorize | undefined
 }
 
@@ -22,13 +23,18 @@ export interface Channel {
   readonly rules: ChannelRules
 }
 
+/** Names whose channels are kept at hand: most publishes are to few channels. */
+const KEPT_NAMES = 10_000
+
 const DAY = 86_400_000
 const MIB = 1024 * 1024
+const SLOW_POLICIES: readonly SlowPolicy[] = ['catch-up', 'drop', 'disconnect']
 
 /** The declared channels. Only these exist. */
 export class Channels {
   readonly #patterns = new ChannelPatterns<ChannelRules>()
   readonly #sessionTtl: number
+  readonly #kept = new Map<string, Channel>()
 
   /** `sessionTtl`: how long a channel without history keeps its records, in milliseconds. */
   constructor (sessionTtl: number) {
@@ -38,23 +44,30 @@ export class Channels {
   /** Throws `PUSH_CHANNEL_INVALID`, `PUSH_CHANNEL_AMBIGUOUS` or `PUSH_OPTIONS`. */
   declare (pattern: string, options: ChannelOptions = {}): void {
     this.#patterns.add(pattern, readRules(pattern, options, this.#sessionTtl))
+    this.#kept.clear() // the new pattern may be the more specific one
   }
 
   /** Throws `PUSH_CHANNEL_INVALID` for what is no name, `PUSH_CHANNEL_UNKNOWN` for what was not declared. */
   find (name: string): Channel {
+    const kept = this.#kept.get(name)
+    if (kept !== undefined) return kept
     if (!isChannelName(name)) throw new PushError('PUSH_CHANNEL_INVALID')
     const match = this.#patterns.match(name)
     if (match === null) throw new PushError('PUSH_CHANNEL_UNKNOWN')
-    return { name, params: match.params, rules: match.value }
+    const channel = { name, params: Object.freeze(match.params), rules: match.value }
+    if (this.#kept.size >= KEPT_NAMES) this.#kept.clear()
+    this.#kept.set(name, channel)
+    return channel
   }
 }
 
 function readRules (pattern: string, options: ChannelOptions, sessionTtl: number): ChannelRules {
   const wrong = (why: string) => new PushError('PUSH_OPTIONS', `channel '${pattern}': ${why}`)
   if (typeof options !== 'object' || options === null) throw wrong('options must be an object')
-  const { history = false, qos = 1, clientPublish = false, authorize } = options
+  const { history = false, qos = 1, clientPublish = false, slow = 'catch-up', authorize } = options
   if (qos !== 0 && qos !== 1 && qos !== 2) throw wrong('qos must be 0, 1 or 2')
   if (typeof clientPublish !== 'boolean') throw wrong('clientPublish must be a boolean')
+  if (!SLOW_POLICIES.includes(slow)) throw wrong(`slow must be one of ${SLOW_POLICIES.join(', ')}`)
   if (authorize !== undefined && typeof authorize !== 'function') throw wrong('authorize must be a function')
   if (typeof history !== 'boolean' && (typeof history !== 'object' || history === null)) throw wrong('history must be a boolean or an object')
   const kept = typeof history === 'object' ? history : {}
@@ -62,5 +75,5 @@ function readRules (pattern: string, options: ChannelOptions, sessionTtl: number
   if (!Number.isSafeInteger(limit) || limit < 1) throw wrong('history.limit must be a positive integer')
   if (!Number.isSafeInteger(bytes) || bytes < 1) throw wrong('history.bytes must be a positive integer')
   const ttl = history === false ? sessionTtl : parseDuration(kept.ttl ?? 7 * DAY, `channel '${pattern}': history.ttl`)
-  return { pattern, retention: { limit, bytes, ttl }, history: history !== false, qos, clientPublish, authorize }
+  return { pattern, retention: { limit, bytes, ttl }, history: history !== false, qos, clientPublish, slow, authorize }
 }

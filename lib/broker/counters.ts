@@ -9,4 +9,5 @@ export class Counters {
   gaps = 0
   ignoredAcks = 0
   failed = 0
+  slowReaders = 0
 }

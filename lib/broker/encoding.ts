@@ -12,8 +12,8 @@ const END = Buffer.from(']}')
 export function encodeBody (id: string, qos: QoS, timestamp: number, publisher: Publisher | undefined, data: unknown): Buffer {
   const json = JSON.stringify(data ?? null) as string | undefined
   if (json === undefined) throw new TypeError('a function or a symbol is no JSON')
-  const head: Omit<MessageBody, 'data'> = { id, qos, timestamp, ...(publisher === undefined ? {} : { publisher }) }
-  return Buffer.from(`${JSON.stringify(head).slice(0, -1)},"data":${json}}`, 'utf8')
+  const by = publisher === undefined ? '' : `,"publisher":${JSON.stringify(publisher)}`
+  return Buffer.from(`{"id":${JSON.stringify(id)},"qos":${qos},"timestamp":${timestamp}${by},"data":${json}}`, 'utf8')
 }
 
 /** Decodes what {@link encodeBody} made. */

@@ -27,8 +27,9 @@ export class Permissions {
     const { rules } = channel
     if (action === 'publish' && !rules.clientPublish) throw new PushError('PUSH_FORBIDDEN')
     if (action === 'history' && !rules.history) throw new PushError('PUSH_NO_HISTORY')
+    if (this.#authorize === undefined && rules.authorize === undefined) return
     const hooks = [this.#authorize, rules.authorize].filter((hook) => hook !== undefined)
-    if (hooks.length > 0) return this.#ask(hooks, action, channel, client)
+    return this.#ask(hooks, action, channel, client)
   }
 
   async #ask (hooks: readonly Authorize[], action: Action, { name, params }: Channel, client: ClientInfo): Promise<void> {

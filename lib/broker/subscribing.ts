@@ -1,4 +1,5 @@
 import type { Position, QoS } from '../../types/message.js'
+import type { SlowPolicy } from '../../types/options.js'
 import type { CursorStore, LogState, LogStore } from '../../types/storage.js'
 import { later, resume, type Resumption } from '../core/position.js'
 import type { SubscriptionVerdict } from '../protocol/frames.js'
@@ -14,6 +15,8 @@ export interface SubscribeRequest {
   readonly position?: Position | undefined
   /** How many records back to start, where no position is known. */
   readonly rewind?: number | undefined
+  /** What the channel does with slow readers. */
+  readonly slow: SlowPolicy
   readonly outlet: Outlet
 }
 
@@ -21,8 +24,6 @@ export interface SubscribeRequest {
 export interface Started {
   readonly subscription: Subscription
   readonly verdict: SubscriptionVerdict
-  /** Ends the subscription on this node. The stored cursor stays. */
-  readonly release: () => void
 }
 
 export interface SubscribingContext {
@@ -38,24 +39,18 @@ export interface SubscribingContext {
  */
 export async function subscribe (context: SubscribingContext, request: SubscribeRequest): Promise<Started> {
   const { channel, session, qos, outlet } = request
-  const { topic, release: leave } = await context.hub.join(channel)
+  const topic = await context.hub.join(channel)
   try {
     const stored = qos === 0 ? null : await context.cursors.load(channel, session)
     const state = await context.log.read(channel, { from: 1, limit: 0, bytes: 0 })
     const { start, verdict, gap } = place(request, stored, state)
-    const subscription = new Subscription(context.subscription, channel, qos, outlet, start)
-    topic.subscriptions.add(subscription)
+    const subscription = new Subscription(context.subscription, topic, qos, outlet, { ...start, slow: request.slow })
     // What the node heard between the read and its answer, nobody told this subscription.
     if (topic.newest !== null) subscription.hearHead(topic.newest)
     if (gap !== undefined) context.subscription.counters.gaps++
-    const release = () => {
-      if (!topic.subscriptions.delete(subscription)) return
-      subscription.close()
-      leave()
-    }
-    return { subscription, release, verdict: { channel, qos, verdict, position: start.position, ...(gap === undefined ? {} : { gap }) } }
+    return { subscription, verdict: { channel, qos, verdict, position: start.position, ...(gap === undefined ? {} : { gap }) } }
   } catch (error) {
-    leave()
+    context.hub.leave(topic)
     throw error
   }
 }
@@ -68,7 +63,7 @@ function resumeFurthest (known: Position, stored: Position | null, state: LogSta
 }
 
 interface Placed {
-  readonly start: Start
+  readonly start: Omit<Start, 'slow'>
   readonly verdict: SubscriptionVerdict['verdict']
   readonly gap?: NonNullable<Resumption['gap']>
 }
@@ -79,14 +74,14 @@ export function place (request: Pick<SubscribeRequest, 'qos' | 'position' | 'rew
   const known = request.position ?? stored
   if (request.qos === 0 && known !== null) {
     // Whatever was missed at QoS 0 stays missed.
-    return { start: { position: { epoch, offset: head }, head, acknowledged: null, rewound: false }, verdict: 'resumed' }
+    return { start: { position: { epoch, offset: head }, head, acknowledged: null, fresh: false, rewound: false }, verdict: 'resumed' }
   }
   if (known === null) {
     const rewind = request.rewind ?? 0
     const position = { epoch, offset: Math.max(head - rewind, Math.min(state.first - 1, head)) }
-    return { start: { position, head, acknowledged: position, rewound: rewind > 0 }, verdict: 'started' }
+    return { start: { position, head, acknowledged: position, fresh: true, rewound: rewind > 0 }, verdict: 'started' }
   }
   const { position, gap } = resumeFurthest(known, stored, state)
-  const start = { position, head, acknowledged: stored, rewound: false }
+  const start = { position, head, acknowledged: stored, fresh: false, rewound: false }
   return gap === undefined ? { start, verdict: 'resumed' } : { start, verdict: 'lost', gap }
 }

@@ -1,17 +1,17 @@
 import type { Position, QoS } from '../../types/message.js'
-import type { LogStore, Page } from '../../types/storage.js'
+import type { SlowPolicy } from '../../types/options.js'
 import type { Clock } from '../core/clock.js'
 import { PushError } from '../core/errors.js'
-import { resume, verdict, type Resumption } from '../core/position.js'
+import { resume, type Resumption } from '../core/position.js'
 import { InflightWindow } from '../core/window.js'
 import type { Batch } from './batch.js'
 import type { Counters } from './counters.js'
-import { gapFrame, messagesFrame, skipFrame } from './encoding.js'
-import { segments } from './segments.js'
+import { gapFrame } from './encoding.js'
+import type { Pages, SharedPage } from './pages.js'
+import type { SharedFrame } from './shared-frame.js'
 
-/** Most records and bytes read at once when catching up. */
+/** Most records read at once when catching up. */
 const PAGE_RECORDS = 128
-const PAGE_BYTES = 256 * 1024
 
 /** First and longest pause after a read failed, in milliseconds. */
 const RETRY_FIRST = 100
@@ -21,18 +21,34 @@ const RETRY_LONGEST = 5000
 export interface Outlet {
   /** Writes whole WebSocket frames. */
   write (frame: Uint8Array): void
+  /** Writes a frame that others get too, compressed where that was negotiated. */
+  share (frame: SharedFrame): void
   /** Whether there is room. The outlet tells its subscriptions, through `settle`, whenever this changes. */
   readonly writable: boolean
+  /** Ends the connection: its reader does not keep up with a channel that disconnects such readers. Says which limit it ran into. */
+  disconnect (limit: SlowLimit): void
 }
 
+/** What keeps a slow reader from being sent more: bytes that wait in its connection, or records it has not acknowledged. */
+export type SlowLimit = 'bufferedBytes' | 'window'
+
 export interface SubscriptionContext {
-  readonly log: LogStore
+  readonly pages: Pages
   readonly clock: Clock
   readonly counters: Counters
   /** The most records in flight. */
   readonly window: number
   /** A trouble nobody waits for. */
   readonly onError: (error: unknown) => void
+}
+
+/** The channel of a subscription. */
+export interface Followed {
+  readonly channel: string
+  /** Lets a subscription hear what arrives. */
+  add (subscription: Subscription): void
+  /** It has ended. */
+  remove (subscription: Subscription): void
 }
 
 /** Where a subscription starts. */
@@ -43,8 +59,12 @@ export interface Start {
   readonly head: number
   /** What the client is known to have acknowledged. */
   readonly acknowledged: Position | null
+  /** Whether nobody knew a position. */
+  readonly fresh: boolean
   /** Whether the subscriber asked for what lies between the position and the head. */
   readonly rewound: boolean
+  /** What happens once it has caught up and then falls behind because its reader is slow. */
+  readonly slow: SlowPolicy
 }
 
 /**
@@ -52,9 +72,10 @@ export interface Start {
  * behind and reads the log; nothing ever queues up for it here.
  */
 export class Subscription {
-  readonly channel: string
   readonly qos: QoS
   readonly outlet: Outlet
+  /** Whether nobody knew a position: it started where it wanted to. */
+  readonly fresh: boolean
   /** Called when an acknowledgement has moved the cursor. */
   onAcknowledged: ((position: Position) => void) | null = null
   epoch: string
@@ -63,6 +84,7 @@ export class Subscription {
   /** The offset that a shared buffer must begin with to be taken as it is; -1 while it cannot be. */
   ready = -1
   readonly #context: SubscriptionContext
+  readonly #topic: Followed
   readonly #window: InflightWindow
   #acknowledged: Position | null
   /** The next offset to send. */
@@ -71,26 +93,38 @@ export class Subscription {
   #seen: number
   /** Up to here a QoS 0 record is sent even when read from the log: the subscriber asked for it. */
   readonly #rewound: number
+  readonly #policy: SlowPolicy
+  #live = false // whether it has ever caught up
+  #slow = false // whether it has missed records since because its reader is slow, and the policy is to drop them
   #reading = false // one page at a time
-  #stale = false // the log may have got a new epoch
+  #stale = false // the log may have got a new epoch:
+  #other: Batch | null = null // what was heard of it last
   #closed = false
   #retry: (() => void) | null = null
   #failures = 0
   #waiters: Set<() => void> | null = null
 
-  /** Sends nothing before `start`. */
-  constructor (context: SubscriptionContext, channel: string, qos: QoS, outlet: Outlet, start: Start) {
-    this.channel = channel
+  /** Sends nothing before `start`. Hears its topic, which must have been joined, until it is closed. */
+  constructor (context: SubscriptionContext, topic: Followed, qos: QoS, outlet: Outlet, start: Start) {
     this.qos = qos
     this.outlet = outlet
+    this.fresh = start.fresh
+    this.#topic = topic
     this.epoch = start.position.epoch
     this.#context = context
     this.#next = start.position.offset + 1
     this.#seen = start.head
     this.#rewound = start.rewound ? start.head : 0
     this.#acknowledged = start.acknowledged
+    this.#policy = start.slow
     const acknowledged = start.acknowledged?.epoch === this.epoch ? start.acknowledged.offset : -1
     this.#window = new InflightWindow(qos === 0 ? Infinity : context.window, start.position.offset, acknowledged)
+    topic.add(this)
+  }
+
+  /** The channel's name. */
+  get channel (): string {
+    return this.#topic.channel
   }
 
   /** The highest offset that may be in flight. */
@@ -117,34 +151,44 @@ export class Subscription {
   }
 
   /** A batch that could not just be taken. */
-  hear (batch: Batch, frame: Buffer): void {
+  hear (batch: Batch, frame: SharedFrame): void {
     if (this.#closed) return
     if (this.qos === 0 && this.started && !this.#reading) return this.#jump(batch, frame)
-    switch (verdict({ epoch: this.epoch, offset: this.#next - 1 }, batch.epoch, batch.to)) {
-      case 'duplicate': return
-      case 'reset': this.#stale = true; break
-      default: this.#seen = Math.max(this.#seen, batch.to)
-    }
-    this.settle()
+    if (batch.epoch !== this.epoch) this.#hearOther(batch)
+    else if (batch.to > this.#seen) this.#seen = batch.to
+    if (this.#reading) return
+    if (this.#live && this.#policy !== 'catch-up' && !this.#open && this.#next <= this.#seen) this.#fallBehind()
+    else this.settle()
+  }
+
+  #hearOther (batch: Batch): void {
+    this.#stale = true
+    if (this.#other?.epoch !== batch.epoch || batch.to > this.#other.to) this.#other = batch
+  }
+
+  // It stood at the head, and did not take what came since because its reader is slow.
+  #fallBehind (): void {
+    if (this.#policy === 'drop') this.#slow = true
+    else this.outlet.disconnect(this.outlet.writable ? 'window' : 'bufferedBytes')
   }
 
   /** The head of the log, told after the feed was interrupted. */
   hearHead (state: { readonly epoch: string, readonly head: number }): void {
     if (this.#closed) return
     if (this.qos === 0 && this.started && !this.#reading) this.#jumpTo(state.epoch, state.head, state.head)
-    else if (state.epoch !== this.epoch) this.#stale = true
+    else if (state.epoch !== this.epoch) this.#hearOther({ epoch: state.epoch, from: state.head, to: state.head })
     else if (state.head > this.#seen) this.#seen = state.head
     this.settle()
   }
 
   // At QoS 0 "behind" means: jump, and count what was missed. A batch that overlaps the position is left to the client's cursor.
-  #jump (batch: Batch, frame: Buffer): void {
+  #jump (batch: Batch, frame: SharedFrame): void {
     if (batch.epoch === this.epoch && batch.to < this.#next) return
     const count = batch.to - batch.from + 1
     this.#jumpTo(batch.epoch, batch.from - 1, batch.to)
     if (this.outlet.writable) {
       this.#context.counters.delivered += count
-      this.outlet.write(frame)
+      this.outlet.share(frame)
     } else {
       this.#context.counters.dropped += count
     }
@@ -181,15 +225,34 @@ export class Subscription {
 
   /** Finds out how to go on. To be called whenever something changed that may stand against sending, or no longer does. */
   settle (): void {
+    if (this.#slow && this.#open && !this.#reading && !this.#stale) this.#passOver()
     const caughtUp = this.#next > this.#seen && !this.#stale
-    const open = this.started && !this.#closed && this.outlet.writable && this.#next <= this.#window.limit
+    const open = this.#open
     this.ready = open && caughtUp && !this.#reading ? this.#next : -1
+    if (this.ready !== -1) this.#live = true
     if (open && !caughtUp && !this.#reading && this.#retry === null) this.#read().catch(this.#context.onError)
   }
 
-  /** Ends it. Nothing is written afterwards. */
+  // Whether anything may be sent at all.
+  get #open (): boolean {
+    return this.started && !this.#closed && this.outlet.writable && this.#next <= this.#window.limit
+  }
+
+  // By the channel's policy, what a slow reader did not take is dropped, and told.
+  #passOver (): void {
+    this.#slow = false
+    const from = this.#next
+    const to = this.#seen
+    if (from > to) return
+    this.#context.counters.dropped += to - from + 1
+    this.#lose({ epoch: this.epoch, offset: to }, { reason: 'slow', from, to, count: to - from + 1 })
+  }
+
+  /** Ends it on this node; the stored cursor stays. Nothing is written afterwards. */
   close (): void {
+    if (this.#closed) return
     this.#closed = true
+    this.#topic.remove(this)
     this.ready = -1
     this.onAcknowledged = null
     this.#retry?.()
@@ -221,7 +284,7 @@ export class Subscription {
     this.#reading = true
     try {
       const limit = Math.min(PAGE_RECORDS, this.#window.room(this.#next - 1))
-      const page = await this.#context.log.read(this.channel, { from: this.#next, limit, bytes: PAGE_BYTES })
+      const page = await this.#context.pages.read({ channel: this.channel, epoch: this.epoch, stale: this.#stale, from: this.#next, limit })
       // The room may have gone to others meanwhile: what was read is then read again.
       if (this.#closed || !this.outlet.writable) return
       this.#take(page)
@@ -243,12 +306,16 @@ export class Subscription {
     this.#context.onError(error)
   }
 
-  #take (page: Page): void {
-    this.#stale = false
+  #take (shared: SharedPage): void {
+    const { page } = shared
     const { position, gap } = resume({ epoch: this.epoch, offset: this.#next - 1 }, page)
+    this.#seen = gap === undefined || gap.reason === 'retention' ? Math.max(this.#seen, page.head) : page.head
+    // What came while the page was on its way.
+    if (this.#other?.epoch === page.epoch) this.#seen = Math.max(this.#seen, this.#other.to)
+    this.#stale = false
+    this.#other = null
     if (gap !== undefined) this.#lose(position, gap)
-    this.#seen = gap === undefined ? Math.max(this.#seen, page.head) : page.head
-    if (page.records.length > 0 && page.from === this.#next) this.#send(page)
+    if (page.records.length > 0 && page.from === this.#next) this.#send(shared)
     else if (page.records.length === 0 && gap === undefined && this.#next <= this.#seen) throw new PushError('PUSH_STORAGE_UNAVAILABLE', 'the log lags behind its feed')
   }
 
@@ -261,15 +328,11 @@ export class Subscription {
     this.outlet.write(gapFrame({ channel: this.channel, ...gap, position }))
   }
 
-  #send ({ epoch, from, records }: Page): void {
-    for (const segment of segments(from, records, this.#rewound)) {
-      if (segment.bodies === null) {
-        this.outlet.write(skipFrame(this.channel, epoch, segment.from, segment.to))
-      } else {
-        this.#context.counters.delivered += segment.bodies.length
-        this.outlet.write(messagesFrame(this.channel, epoch, segment.from, segment.bodies))
-      }
+  #send (shared: SharedPage): void {
+    for (const { frame, count } of shared.portions(this.#rewound)) {
+      this.#context.counters.delivered += count
+      this.outlet.share(frame)
     }
-    this.#next = from + records.length
+    this.#next = shared.page.from + shared.page.records.length
   }
 }

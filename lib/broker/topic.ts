@@ -2,7 +2,9 @@ import type { FeedBatch, FeedListener, FeedRecord } from '../../types/storage.js
 import type { Batch } from './batch.js'
 import type { Counters } from './counters.js'
 import { messagesFrame, volatileFrame } from './encoding.js'
-import type { Subscription } from './subscription.js'
+import { SharedFrame } from './shared-frame.js'
+import type { Followed, Subscription } from './subscription.js'
+import type { Ending, Tick } from './tick.js'
 
 /** Most records and bytes in one shared frame: a batch larger than a window could not be sent to anybody. */
 const BATCH_RECORDS = 64
@@ -11,16 +13,28 @@ const BATCH_BYTES = 64 * 1024
 /** Bytes that may gather before the end of the tick: a host that publishes in a loop need not let one end. */
 const TICK_BYTES = 1024 * 1024
 
+/** Whom a topic tells. */
+export interface TopicOwner {
+  /** Announcements may have been lost: it wants to know the head of its log. */
+  interrupted (topic: Topic): void
+  /** One fewer follows it. */
+  leave (topic: Topic): void
+}
+
 /**
  * One channel on this node: who follows it, and what arrived for them in this tick.
  * All records of a tick are one shared buffer and one write per connection (DESIGN 9).
  */
-export class Topic implements FeedListener {
+export class Topic implements FeedListener, Followed, Ending {
   readonly channel: string
   readonly subscriptions = new Set<Subscription>()
+  /** How many follow the channel, or are about to. Kept by the hub. */
+  users = 0
+  /** Joining its feed, set by the hub; gives the release. */
+  joined: Promise<() => Promise<void>> = Promise.resolve(async () => {})
   readonly #counters: Counters
-  readonly #schedule: (topic: Topic) => void
-  readonly #interrupted: (topic: Topic) => void
+  readonly #tick: Tick
+  readonly #owner: TopicOwner
   /** The newest record heard of, by the feed or when the head was asked for. */
   newest: { readonly epoch: string, readonly head: number } | null = null
   #runs: { epoch: string, from: number, records: FeedRecord[], bytes: number }[] = []
@@ -28,12 +42,19 @@ export class Topic implements FeedListener {
   #bytes = 0
   #scheduled = false
 
-  /** `schedule` asks for `endTick` at the end of this tick; `interrupted` for the head of the log. */
-  constructor (channel: string, counters: Counters, schedule: (topic: Topic) => void, interrupted: (topic: Topic) => void) {
+  constructor (channel: string, counters: Counters, tick: Tick, owner: TopicOwner) {
     this.channel = channel
     this.#counters = counters
-    this.#schedule = schedule
-    this.#interrupted = interrupted
+    this.#tick = tick
+    this.#owner = owner
+  }
+
+  add (subscription: Subscription): void {
+    this.subscriptions.add(subscription)
+  }
+
+  remove (subscription: Subscription): void {
+    if (this.subscriptions.delete(subscription)) this.#owner.leave(this)
   }
 
   records ({ epoch, from, records }: FeedBatch): void {
@@ -61,7 +82,7 @@ export class Topic implements FeedListener {
   }
 
   interrupted (): void {
-    this.#interrupted(this)
+    this.#owner.interrupted(this)
   }
 
   /** Notes how far the log reaches, for whoever is subscribing at this moment. */
@@ -73,7 +94,7 @@ export class Topic implements FeedListener {
     if (this.#bytes > TICK_BYTES) this.flush()
     if (this.#scheduled) return
     this.#scheduled = true
-    this.#schedule(this)
+    this.#tick.channel(this)
   }
 
   /** The tick has ended. */
@@ -90,22 +111,22 @@ export class Topic implements FeedListener {
     this.#volatile = []
     this.#bytes = 0
     for (const run of runs) {
-      const frame = messagesFrame(this.channel, run.epoch, run.from, run.records.map((record) => record.body))
-      this.#deliver({ epoch: run.epoch, from: run.from, to: run.from + run.records.length - 1 }, frame)
+      const frame = messagesFrame(this.channel, run.epoch, run.from, run.records.map(({ body }) => body))
+      this.#deliver({ epoch: run.epoch, from: run.from, to: run.from + run.records.length - 1 }, new SharedFrame(frame))
     }
     if (volatile.length > 0) this.#deliverVolatile(volatile)
   }
 
   // The hot path. `ready` is the one number kept up to date elsewhere: the offset that this subscription takes
   // from a shared buffer, or -1 while anything at all stands against it.
-  #deliver (batch: Batch, frame: Buffer): void {
+  #deliver (batch: Batch, frame: SharedFrame): void {
     const { epoch, from, to } = batch
     const count = to - from + 1
     for (const subscription of this.subscriptions) {
       if (subscription.ready === from && to <= subscription.limit && subscription.epoch === epoch) {
         this.#counters.delivered += count
         subscription.advance(to)
-        subscription.outlet.write(frame)
+        subscription.outlet.share(frame)
       } else {
         subscription.hear(batch, frame)
       }
@@ -113,12 +134,12 @@ export class Topic implements FeedListener {
   }
 
   #deliverVolatile (bodies: readonly Uint8Array[]): void {
-    const frame = volatileFrame(this.channel, bodies)
+    const frame = new SharedFrame(volatileFrame(this.channel, bodies))
     for (const { outlet, started } of this.subscriptions) {
       if (!started) continue
       if (outlet.writable) {
         this.#counters.delivered += bodies.length
-        outlet.write(frame)
+        outlet.share(frame)
       } else {
         this.#counters.dropped += bodies.length
       }

@@ -1,21 +1,19 @@
 import { encodeFrame } from '../broker/encoding.js'
-import type { Started } from '../broker/subscribing.js'
+import type { SharedFrame } from '../broker/shared-frame.js'
+import type { SlowLimit, Subscription } from '../broker/subscription.js'
 import { toPushError } from '../core/errors.js'
 import { decodeClientFrame } from '../protocol/codec.js'
 import { codes, type Code } from '../protocol/codes.js'
 import type { ClientFrame, HelloFrame, ServerFrame } from '../protocol/frames.js'
-import type { ConnectionContext, ConnectionLog, Peer, Run, ServiceContext } from './context.js'
+import type { ConnectionContext, ConnectionLog, Farewell, Peer, Run, ServiceContext } from './context.js'
 import { greet } from './handlers/hello.js'
 import { handle } from './handlers/index.js'
+import type { Beating, Place } from './heartbeat.js'
+import { Outgoing, type Writer } from './outgoing.js'
 import type { Session } from './session.js'
 import type { Socket } from './socket.js'
+import { Throttle, type RateName, type Throttled } from './throttle.js'
 import { Turns } from './turns.js'
-
-/**
- * How many times `limits.bufferedBytes` may wait at the most. Records stop at the limit itself; answers do not, so that a peer which asks and
- * never reads has to be dropped somewhere.
- */
-const BUFFERED_TIMES = 64
 
 /** Frames, and characters of them, that may wait while a hello or a take-over is under way. */
 const WAITING_FRAMES = 1024
@@ -32,13 +30,11 @@ const WAITING_LENGTH = 1024 * 1024
 export type ConnectionState = 'new' | 'greeting' | 'guest' | 'claiming' | 'owner' | 'ended'
 
 /** One connected client: takes its frames in order, owns all that has to be freed, and is where its subscriptions write. */
-export class Connection implements ConnectionContext {
+export class Connection implements ConnectionContext, Writer, Beating, Throttled {
   readonly service: ServiceContext
   readonly log: ConnectionLog
   /** By channel. */
-  readonly subscriptions = new Map<string, Started>()
-  /** Publishers' runs, by channel. */
-  readonly runs = new Map<string, Run>()
+  readonly subscriptions = new Map<string, Subscription>()
   /** Requests, in order by channel. */
   readonly turns = new Turns()
   /** Publishes without an answer. */
@@ -46,28 +42,43 @@ export class Connection implements ConnectionContext {
   state: ConnectionState = 'new'
   /** Set by the hello. */
   session: Session | null = null
-  writable = true
   readonly #socket: Socket
-  readonly #releases: (() => void)[] = []
+  readonly #outgoing: Outgoing
+  readonly #throttle: Throttle
+  readonly #place: Place
+  #cancelHelloTimeout: (() => void) | null
   #authenticate: Peer['authenticate'] | null
+  #runs: Map<string, Run> | null = null
   #waiting: ClientFrame[] = []
   /** What came since frames began to wait, in characters. */
   #waitingLength = 0
   // Since the last visit of the heartbeat.
-  #wrote = false
   #heard = true
   #silentVisits = 0
+  #stalledVisits = 0
 
   constructor (service: ServiceContext, { socket, log, authenticate }: Peer) {
     this.service = service
     this.log = log
     this.#socket = socket
     this.#authenticate = authenticate
-    const { clock, settings } = service.broker
-    this.#releases.push(clock.after(settings.limits.helloTimeout, () => {
-      if (this.state === 'new' || this.state === 'greeting') this.end('PUSH_TIMEOUT')
-    }))
-    this.#releases.push(service.heartbeat.add(() => this.#guardedBeat()))
+    const { clock, settings, tick } = service.broker
+    this.#outgoing = new Outgoing({
+      socket,
+      tick,
+      buffers: service.buffers,
+      bufferedBytes: settings.limits.bufferedBytes,
+      compression: socket.compressed ? settings.compression : null
+    }, this)
+    this.#throttle = new Throttle(socket, service.broker, this)
+    this.#cancelHelloTimeout = clock.after(settings.limits.helloTimeout, () => this.end('PUSH_TIMEOUT'))
+    this.#place = service.heartbeat.add(this)
+  }
+
+  /** Publishers' runs, by channel. */
+  get runs (): Map<string, Run> {
+    this.#runs ??= new Map()
+    return this.#runs
   }
 
   /** Whether it takes and writes nothing any more. */
@@ -79,6 +90,7 @@ export class Connection implements ConnectionContext {
 
   /** A text from the peer, and its size in bytes if that is known. Never throws. */
   receive (text: string, bytes = text.length): void {
+    this.#throttle.frame(bytes)
     if (this.state === 'ended') return
     this.#heard = true
     if (bytes > this.service.broker.settings.limits.frameBytes) return this.end('PUSH_TOO_LARGE')
@@ -97,6 +109,21 @@ export class Connection implements ConnectionContext {
   /** The peer sent what no text frame is. */
   receiveBinary (): void {
     this.end('PUSH_BAD_FRAME')
+  }
+
+  /** A WebSocket ping or pong, with so many bytes. It says nothing about the client: proxies send them too. */
+  receiveControl (bytes: number): void {
+    this.#throttle.frame(bytes)
+  }
+
+  /** Bytes came from the peer, of whatever. */
+  came (bytes: number): void {
+    this.#throttle.came(bytes)
+  }
+
+  /** So much came at once that to stop reading for a while does not make up for it. */
+  tooMuch (limit: RateName, ms: number): void {
+    this.end('PUSH_TOO_MANY', { limit, after: [Math.ceil(ms), Math.ceil(2 * ms)] })
   }
 
   #take (frame: ClientFrame): void {
@@ -134,25 +161,35 @@ export class Connection implements ConnectionContext {
     const authenticate = this.#authenticate as Peer['authenticate']
     this.#authenticate = null // it holds on to the upgrade request
     await greet(this, hello, authenticate(hello.token))
+    this.#forgetHelloTimeout()
+  }
+
+  #forgetHelloTimeout (): void {
+    this.#cancelHelloTimeout?.()
+    this.#cancelHelloTimeout = null
   }
 
   async #claim (): Promise<void> {
     const session = this.session as Session
     await session.claim(this)
-    for (const started of this.subscriptions.values()) session.follow(started)
+    for (const subscription of this.subscriptions.values()) session.follow(subscription)
   }
 
   // ---- out
 
+  /** Whether there is room. */
+  get writable (): boolean {
+    return this.#outgoing.writable
+  }
+
   /** Writes whole WebSocket frames. */
   write (frame: Uint8Array): void {
-    if (this.state === 'ended') return
-    this.#wrote = true
-    if (this.#socket.write(frame)) return
-    if (this.#socket.buffered > BUFFERED_TIMES * this.service.broker.settings.limits.bufferedBytes) return this.drop('PUSH_TOO_MANY')
-    if (!this.writable) return
-    this.writable = false
-    this.#settle()
+    this.#outgoing.write(frame)
+  }
+
+  /** Writes a frame that others get too. */
+  share (frame: SharedFrame): void {
+    this.#outgoing.share(frame)
   }
 
   /** Encodes and writes one frame. */
@@ -162,16 +199,16 @@ export class Connection implements ConnectionContext {
 
   /** The socket has room again. */
   drained (): void {
-    if (this.writable || this.state === 'ended') return
-    this.writable = true
-    this.#settle()
+    this.#outgoing.drained()
   }
 
-  #settle (): void {
-    for (const { subscription } of this.subscriptions.values()) subscription.settle()
+  /** There is room now, or none any more. */
+  settle (): void {
+    for (const subscription of this.subscriptions.values()) subscription.settle()
   }
 
-  #guardedBeat (): void {
+  /** Visited by the heartbeat. */
+  beat (): void {
     try {
       this.#beat()
     } catch (error) {
@@ -182,20 +219,26 @@ export class Connection implements ConnectionContext {
   // Visited twice an interval, so that no silence is longer than the interval. [P-7.1]
   #beat (): void {
     const { settings } = this.service.broker
-    if (!this.#wrote && this.session !== null) this.send({ type: 'ping' })
-    this.#wrote = false
+    if (!this.#outgoing.wrote && this.session !== null) this.send({ type: 'ping' })
+    this.#outgoing.wrote = false
     this.#silentVisits = this.#heard ? 0 : this.#silentVisits + 1
     this.#heard = false
+    // What waits for a reader that takes nothing is memory: it has its cursor to come back to.
+    this.#stalledVisits = this.#outgoing.stands() && !this.writable ? this.#stalledVisits + 1 : 0
     this.session?.keep(this.subscriptions.values())
-    if (this.#silentVisits * this.service.heartbeat.period >= settings.limits.silence) this.drop('PUSH_TIMEOUT')
+    const { period } = this.service.heartbeat
+    if (this.#silentVisits * period >= settings.limits.silence) this.drop('PUSH_TIMEOUT')
+    else if (this.#stalledVisits * period >= settings.limits.stalled) this.dropSlow()
   }
 
   // ---- the end
 
   /** Ends with a code, in order: a goodbye, the closing handshake, and within the grace the socket is gone. */
-  end (code: Code, after?: [number, number]): void {
+  end (code: Code, farewell: Farewell = {}): void {
     if (this.state === 'ended') return
-    this.send({ type: 'goodbye', code, ...(after === undefined ? {} : { after }) })
+    this.send({ type: 'goodbye', code, ...farewell })
+    this.#outgoing.end(true)
+    if (this.ended) return // the reader did not keep up, of all moments now
     this.#free()
     this.#socket.close(codes[code].close ?? 4500, code)
   }
@@ -207,6 +250,20 @@ export class Connection implements ConnectionContext {
     this.#free()
     this.#socket.terminate()
     this.closed()
+  }
+
+  /** Ends without waiting, since the reader does not keep up: a closing handshake would wait behind all that it has not read. */
+  dropSlow (): void {
+    if (this.ended) return
+    this.service.broker.counters.slowReaders++
+    this.drop('PUSH_TOO_MANY')
+  }
+
+  /** Ends because its reader does not keep up with a channel that disconnects such readers. */
+  disconnect (limit: SlowLimit): void {
+    if (limit === 'bufferedBytes') return this.dropSlow()
+    this.service.broker.counters.slowReaders++
+    this.end('PUSH_TOO_MANY', { limit })
   }
 
   /** Ends because of an error that no answer can carry. */
@@ -225,11 +282,14 @@ export class Connection implements ConnectionContext {
   #free (): void {
     if (this.state === 'ended') return
     this.state = 'ended'
+    this.#outgoing.end(false)
     this.#waiting = []
-    for (const release of this.#releases) release()
+    this.#throttle.release()
+    this.service.heartbeat.remove(this, this.#place)
+    this.#forgetHelloTimeout()
     this.session?.release(this.subscriptions.values())
-    for (const started of this.subscriptions.values()) started.release()
+    for (const subscription of this.subscriptions.values()) subscription.close()
     this.subscriptions.clear()
-    this.runs.clear()
+    this.#runs = null
   }
 }

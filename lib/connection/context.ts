@@ -1,10 +1,10 @@
 import type { Identity } from '../../types/options.js'
 import type { Broker } from '../broker/broker.js'
-import type { Outlet } from '../broker/subscription.js'
-import type { Started } from '../broker/subscribing.js'
+import type { Outlet, Subscription } from '../broker/subscription.js'
 import { PushError } from '../core/errors.js'
 import type { Code } from '../protocol/codes.js'
-import type { PublishFrame, ServerFrame } from '../protocol/frames.js'
+import type { GoodbyeFrame, PublishFrame, ServerFrame } from '../protocol/frames.js'
+import type { Buffers } from './buffers.js'
 import type { Heartbeat } from './heartbeat.js'
 import type { Session } from './session.js'
 import type { Socket } from './socket.js'
@@ -22,16 +22,24 @@ export interface Peer {
   readonly log: ConnectionLog
   /** Says who the peer is; rejects to refuse it. `null`: anonymous. */
   readonly authenticate: (token: string | undefined) => Promise<Identity | null>
+  /** Where it comes from, if that is known. */
+  readonly ip?: string | undefined
 }
+
+/** What a goodbye says besides its code. */
+export type Farewell = Omit<GoodbyeFrame, 'type' | 'code'>
 
 /** What a connection sees of the service it belongs to. */
 export interface ServiceContext {
   readonly broker: Broker
   readonly heartbeat: Heartbeat
+  readonly buffers: Buffers
   /** If this node vanished now: over how many milliseconds its clients should come back. */
   readonly spread: number
-  /** A connection knows its session now. */
-  enter (connection: ConnectionContext, session: string): void
+  /** Whether memory is nearly used up, and nothing new should begin. */
+  readonly strained: boolean
+  /** A connection knows its session now. Returns whether its user may have one more; if not, it was ended. */
+  enter (connection: ConnectionContext, session: Session): boolean
   /** A connection is gone. */
   forget (connection: ConnectionContext, session: string | null): void
 }
@@ -49,7 +57,7 @@ export interface ConnectionContext extends Outlet {
   readonly service: ServiceContext
   readonly log: ConnectionLog
   /** By channel. */
-  readonly subscriptions: Map<string, Started>
+  readonly subscriptions: Map<string, Subscription>
   /** Publishers' runs, by channel. */
   readonly runs: Map<string, Run>
   /** Requests, in order by channel. */
@@ -63,7 +71,9 @@ export interface ConnectionContext extends Outlet {
   /** Encodes and writes one frame. */
   send (frame: ServerFrame): void
   /** Ends with a code, in order: a goodbye, the closing handshake, and within the grace the socket is gone. */
-  end (code: Code, after?: [number, number]): void
+  end (code: Code, farewell?: Farewell): void
+  /** Ends without waiting for a peer that is not there. */
+  drop (code: Code): void
   /** Ends because of an error that no answer can carry. */
   fail (error: unknown): void
 }

@@ -1,24 +1,41 @@
 import type { Broker } from '../broker/broker.js'
+import { Admission, type ConnectionLimit, type Entry } from './admission.js'
+import { Buffers } from './buffers.js'
 import { Connection } from './connection.js'
-import type { ConnectionContext, Peer, ServiceContext } from './context.js'
+import type { ConnectionContext, ConnectionLog, Peer, ServiceContext } from './context.js'
 import { Heartbeat } from './heartbeat.js'
+import type { Session } from './session.js'
 
 /** Accepts per second that a node is expected to stand: the base of `spread`. */
 const ACCEPTS_PER_SECOND = 2000
+
+/** When those may come back for whom there was no room: nobody knows when there will be. Milliseconds. */
+export const COME_BACK: [number, number] = [5000, 15_000]
+
+/** Milliseconds between two warnings of one limit: refusals come in floods. */
+const WARN = 60_000
 
 /** All connections of one node. */
 export class Service implements ServiceContext {
   readonly broker: Broker
   readonly heartbeat: Heartbeat
-  readonly #connections = new Set<ConnectionContext>()
+  readonly buffers: Buffers
+  /** New connections refused since the start: there was no room for them. */
+  refused = 0
+  readonly #admission: Admission
+  readonly #warnedAt = new Map<ConnectionLimit, number>()
+  readonly #connections = new Map<ConnectionContext, Entry>()
   readonly #bySession = new Map<string, Set<ConnectionContext>>()
   readonly #unwatch: () => void
   #closing: ((error: null) => void) | null = null
   #closed = false
 
-  constructor (broker: Broker) {
+  /** `heapUsed`: the fraction of its limit that the heap uses. Default: that of this process. */
+  constructor (broker: Broker, heapUsed?: () => number) {
     this.broker = broker
     this.heartbeat = new Heartbeat(broker.clock, broker.settings.heartbeat.interval / 2)
+    this.buffers = new Buffers(broker.settings.limits.bufferedBytesTotal)
+    this.#admission = new Admission(broker.settings.limits, broker.clock, heapUsed)
     this.#unwatch = broker.storage.sessions.watch((session, generation) => this.#supersede(session, generation))
   }
 
@@ -30,7 +47,7 @@ export class Service implements ServiceContext {
   /** Subscriptions now. */
   get subscriptions (): number {
     let count = 0
-    for (const connection of this.#connections) count += connection.subscriptions.size
+    for (const connection of this.#connections.keys()) count += connection.subscriptions.size
     return count
   }
 
@@ -39,23 +56,61 @@ export class Service implements ServiceContext {
     return Math.ceil(this.#connections.size / ACCEPTS_PER_SECOND * 1000)
   }
 
-  /** Takes a new connection. Hand its frames to `receive`, and tell it `drained` and `closed`. */
+  /** Whether memory is nearly used up, and nothing new should begin. */
+  get strained (): boolean {
+    return this.#admission.strained
+  }
+
+  /** The limit that keeps a peer out before its upgrade, or `null`. Such a refusal is counted, and warned of now and then. */
+  atDoor (ip: string | undefined, log: ConnectionLog): ConnectionLimit | null {
+    const limit = this.#admission.atDoor(ip)
+    if (limit !== null) this.#note(limit, log)
+    return limit
+  }
+
+  /** Takes a new connection. Hand its frames to `receive`, and tell it `drained` and `closed`. It has ended already where there is no room for it. */
   accept (peer: Peer): Connection {
     const connection = new Connection(this, peer)
-    this.#connections.add(connection)
+    const { entry, limit } = this.#admission.enter(peer.ip)
+    this.#connections.set(connection, entry)
     if (this.#closed) connection.end('PUSH_GOING_AWAY')
+    else if (limit !== null) this.#refuse(connection, entry, limit)
     return connection
   }
 
-  /** A connection knows its session now. */
-  enter (connection: ConnectionContext, session: string): void {
-    let connections = this.#bySession.get(session)
-    if (connections === undefined) this.#bySession.set(session, connections = new Set())
+  /** A connection knows its session now. Returns whether its user may have one more; if not, it was ended. */
+  enter (connection: ConnectionContext, { key, client: { userId } }: Session): boolean {
+    const entry = this.#connections.get(connection)
+    if (entry === undefined) return false
+    let connections = this.#bySession.get(key)
+    // A session that comes back takes the place of its old connection, whose end nobody may have noticed.
+    if (userId !== undefined && !this.#admission.enterUser(entry, userId, connections?.size === 1)) {
+      this.#refuse(connection, entry, 'connectionsPerUser')
+      return false
+    }
+    if (connections === undefined) this.#bySession.set(key, connections = new Set())
     connections.add(connection)
+    return true
+  }
+
+  #refuse (connection: ConnectionContext, entry: Entry, limit: ConnectionLimit): void {
+    this.#note(limit, connection.log)
+    if (this.#admission.refuse(entry)) connection.end('PUSH_TOO_MANY', { limit, after: COME_BACK })
+    else connection.drop('PUSH_TOO_MANY')
+  }
+
+  #note (limit: ConnectionLimit, log: ConnectionLog): void {
+    this.refused++
+    const now = this.broker.clock.now()
+    if (now - (this.#warnedAt.get(limit) ?? -Infinity) < WARN) return
+    this.#warnedAt.set(limit, now)
+    log.warn({ limit, refused: this.refused }, 'push: no room for new connections')
   }
 
   /** A connection is gone. */
   forget (connection: ConnectionContext, session: string | null): void {
+    const entry = this.#connections.get(connection)
+    if (entry !== undefined) this.#admission.leave(entry)
     this.#connections.delete(connection)
     if (session !== null) {
       const connections = this.#bySession.get(session)
@@ -70,7 +125,7 @@ export class Service implements ServiceContext {
     this.#closed = true
     this.#unwatch()
     const { spread } = this
-    for (const connection of [...this.#connections]) connection.end('PUSH_GOING_AWAY', [0, spread])
+    for (const connection of [...this.#connections.keys()]) connection.end('PUSH_GOING_AWAY', { after: [0, spread] })
     if (this.#connections.size === 0) return
     await new Promise((resolve) => { this.#closing = resolve })
   }

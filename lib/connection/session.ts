@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto'
 import type { ClientInfo, Identity } from '../../types/options.js'
 import type { Position } from '../../types/message.js'
 import type { Broker } from '../broker/broker.js'
-import type { Started } from '../broker/subscribing.js'
 import type { Subscription } from '../broker/subscription.js'
 import type { Code } from '../protocol/codes.js'
 import type { HelloFrame, ServerFrame } from '../protocol/frames.js'
@@ -31,7 +30,7 @@ export class Session {
   #claiming = false // what is heard meanwhile may be its own claim
   /** The latest generation heard of. */
   #heard = 0
-  readonly #confirmed = new Map<string, Position>()
+  #confirmed: Map<string, Position> | null = null
 
   constructor (broker: Broker, hello: HelloFrame, identity: Identity | null) {
     this.#broker = broker
@@ -81,10 +80,10 @@ export class Session {
   }
 
   /** Keeps it and its cursors alive while it is connected. Called now and then. */
-  keep (subscriptions: Iterable<Started>): void {
+  keep (subscriptions: Iterable<Subscription>): void {
     if (this.generation === 0 || this.#broker.clock.now() - this.#touchedAt < this.ttl / 2) return
     this.#touch().catch(() => {}) // the next one may succeed; without any, the session ends with its time
-    for (const started of subscriptions) this.#prolong(started)
+    for (const subscription of subscriptions) this.#prolong(subscription)
   }
 
   // What cannot be touched was taken over without a hint, or lost: then it is made again.
@@ -99,21 +98,21 @@ export class Session {
   }
 
   /** The connection ends: the session and its cursors live on from now. */
-  release (subscriptions: Iterable<Started>): void {
+  release (subscriptions: Iterable<Subscription>): void {
     this.#owner = null
     if (this.generation === 0) return
-    for (const started of subscriptions) this.#prolong(started)
+    for (const subscription of subscriptions) this.#prolong(subscription)
     this.#touch().catch(() => {})
   }
 
   /** Writes the acknowledgements of a subscription behind, and where it starts if nobody knew it. */
-  follow ({ subscription, verdict }: Started): void {
+  follow (subscription: Subscription): void {
     if (subscription.qos === 0) return
     subscription.onAcknowledged = (position) => this.#commit(subscription, position)
-    if (verdict.verdict === 'started') this.#commit(subscription, verdict.position)
+    if (subscription.fresh) this.#prolong(subscription)
   }
 
-  #prolong ({ subscription }: Started): void {
+  #prolong (subscription: Subscription): void {
     const { acknowledged, qos } = subscription
     if (qos > 0 && acknowledged !== null) this.#commit(subscription, acknowledged)
   }
@@ -128,12 +127,14 @@ export class Session {
 
   // One frame for all channels whose cursors were stored in this tick. [P-4.8]
   #confirm (channel: string, position: Position): void {
-    this.#confirmed.set(channel, position)
-    if (this.#confirmed.size > 1) return
+    if (this.#confirmed !== null) {
+      this.#confirmed.set(channel, position)
+      return
+    }
+    const confirmed = this.#confirmed = new Map([[channel, position]])
     this.#broker.defer(() => {
-      const positions = [...this.#confirmed].map(([channel, position]) => ({ channel, ...position }))
-      this.#confirmed.clear()
-      this.#owner?.send({ type: 'confirmed', positions })
+      this.#confirmed = null
+      this.#owner?.send({ type: 'confirmed', positions: [...confirmed].map(([channel, position]) => ({ channel, ...position })) })
     })
   }
 

@@ -1,5 +1,6 @@
 import websocket, { type WebsocketPluginOptions } from '@fastify/websocket'
 import type { FastifyInstance } from 'fastify'
+import type { Compression } from '../broker/shared-frame.js'
 import { SUBPROTOCOL } from '../protocol/version.js'
 
 export interface WebSocketServerOptions {
@@ -9,17 +10,22 @@ export interface WebSocketServerOptions {
   readonly frameBytes: number
   /** Milliseconds for a closing handshake. */
   readonly closeGrace: number
+  /** `null`: not negotiated by the server that is made here. */
+  readonly compression: Compression | null
 }
 
 // ws ≥ 8.21 bounds what an unfinished message may hold (CVE-2026-62389); its own defaults are generous.
 const FRAGMENT_LIMITS = { maxFragments: 1024, maxBufferedChunks: 4096 }
+
+/** No message refers to an earlier one: neither side has to keep anything between two of them. */
+const PER_MESSAGE_DEFLATE = { serverNoContextTakeover: true, clientNoContextTakeover: true }
 
 /**
  * Sees to it that `scope` can have WebSocket routes. Where the host has @fastify/websocket already, it serves them, with the
  * host's options. Otherwise it is registered for `scope` alone, so that the host, `outer`, may still register it for its own routes.
  */
 export async function addWebSocketServer (outer: FastifyInstance, scope: FastifyInstance, options: WebSocketServerOptions): Promise<void> {
-  if (outer.hasDecorator('websocketServer')) return checkHost(outer, options.frameBytes)
+  if (outer.hasDecorator('websocketServer')) return checkHost(outer, options)
   const listeners = () => outer.server.listeners('upgrade') as ((...args: unknown[]) => void)[]
   const others = new Set(listeners())
   await scope.register(websocket, ours(options))
@@ -36,7 +42,7 @@ export async function addWebSocketServer (outer: FastifyInstance, scope: Fastify
   })
 }
 
-function ours ({ websocket = {}, frameBytes, closeGrace }: WebSocketServerOptions): WebsocketPluginOptions {
+function ours ({ websocket = {}, frameBytes, closeGrace, compression }: WebSocketServerOptions): WebsocketPluginOptions {
   const { options, ...rest } = websocket
   const closing = { closeTimeout: closeGrace } // not in the types of ws
   return {
@@ -45,7 +51,14 @@ function ours ({ websocket = {}, frameBytes, closeGrace }: WebSocketServerOption
       socket.terminate()
     },
     ...rest,
-    options: { maxPayload: frameBytes, handleProtocols: chooseProtocol, ...closing, ...FRAGMENT_LIMITS, ...options }
+    options: {
+      maxPayload: frameBytes,
+      handleProtocols: chooseProtocol,
+      perMessageDeflate: compression === null ? false : PER_MESSAGE_DEFLATE,
+      ...closing,
+      ...FRAGMENT_LIMITS,
+      ...options
+    }
   }
 }
 
@@ -53,12 +66,14 @@ function chooseProtocol (offered: Set<string>): string | false {
   return offered.has(SUBPROTOCOL) ? SUBPROTOCOL : [...offered][0] ?? false
 }
 
-function checkHost ({ log, websocketServer }: FastifyInstance, frameBytes: number): void {
-  const { maxPayload = 0, perMessageDeflate } = websocketServer.options
+function checkHost ({ log, websocketServer }: FastifyInstance, { frameBytes, compression }: WebSocketServerOptions): void {
+  const { maxPayload = 0, perMessageDeflate = false } = websocketServer.options
   if (maxPayload === 0 || maxPayload > frameBytes) {
     log.warn({ maxPayload, frameBytes }, 'push: @fastify/websocket was registered with a larger maxPayload than limits.frameBytes')
   }
-  if (perMessageDeflate !== false && perMessageDeflate !== undefined) {
-    log.warn('push: @fastify/websocket was registered with perMessageDeflate: every connection may cost it a zlib context')
+  if (perMessageDeflate === false) {
+    if (compression !== null) log.warn('push: nothing is compressed: @fastify/websocket was registered without perMessageDeflate')
+  } else if (perMessageDeflate === true || perMessageDeflate.clientNoContextTakeover !== true) {
+    log.warn('push: @fastify/websocket was registered without perMessageDeflate.clientNoContextTakeover: every connection may cost it a zlib context')
   }
 }

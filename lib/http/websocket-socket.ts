@@ -1,22 +1,14 @@
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
-import type { Connection } from '../connection/connection.js'
 import type { Socket } from '../connection/socket.js'
 import type { Clock } from '../core/clock.js'
+import { takesDeflated } from './permessage-deflate.js'
 
 export interface SocketLimits {
   /** Bytes that may wait before `write` says that there is no room. */
   readonly bufferedBytes: number
   /** Milliseconds for a closing handshake. */
   readonly closeGrace: number
-}
-
-/** Whom the socket tells of errors. */
-export interface SocketReports {
-  /** A listener of ours threw. */
-  readonly onError: (error: unknown) => void
-  /** The peer broke WebSocket, or the network broke. */
-  readonly onSocketError: (error: Error) => void
 }
 
 /**
@@ -38,6 +30,10 @@ export class WebSocketSocket implements Socket {
     this.#limits = limits
   }
 
+  get compressed (): boolean {
+    return takesDeflated(this.#webSocket)
+  }
+
   get buffered (): number {
     return this.#stream.writableLength
   }
@@ -48,13 +44,29 @@ export class WebSocketSocket implements Socket {
     return this.#stream.write(bytes) || this.#stream.writableLength < this.#limits.bufferedBytes
   }
 
-  close (code: number, reason: string): void {
-    this.#webSocket.close(code, reason)
-    this.#bound()
+  writeAll (all: readonly Uint8Array[]): boolean {
+    this.#stream.cork()
+    let room = true
+    for (const bytes of all) room = this.write(bytes)
+    this.#stream.uncork()
+    return room || this.#stream.writableLength < this.#limits.bufferedBytes
   }
 
-  // The handshake has begun, by us or by `ws`: it ends within the grace.
-  #bound (): void {
+  pause (): void {
+    this.#webSocket.pause()
+  }
+
+  resume (): void {
+    this.#webSocket.resume()
+  }
+
+  close (code: number, reason: string): void {
+    this.#webSocket.close(code, reason)
+    this.closing()
+  }
+
+  /** The closing handshake has begun, by us or by `ws`: it ends within the grace. */
+  closing (): void {
     this.#cancelGrace ??= this.#clock.after(this.#limits.closeGrace, () => this.terminate())
   }
 
@@ -62,30 +74,8 @@ export class WebSocketSocket implements Socket {
     this.#webSocket.terminate()
   }
 
-  /** Hands what happens on the socket to its connection. Every listener is guarded: a throw here would end the host's process. */
-  attach (connection: Connection, { onError, onSocketError }: SocketReports): void {
-    const guarded = <Args extends unknown[]>(listener: (...args: Args) => void) => (...args: Args) => {
-      try {
-        listener(...args)
-      } catch (error) {
-        onError(error)
-        this.terminate()
-      }
-    }
-    this.#webSocket.on('message', guarded((data: Buffer, isBinary: boolean) => {
-      if (isBinary) connection.receiveBinary()
-      else connection.receive(data.toString('utf8'), data.byteLength)
-    }))
-    // What breaks WebSocket itself ends with 1002, 1007 or 1009, which `ws` has sent by now. The listener of @fastify/websocket
-    // would destroy the socket before the peer could read it.
-    this.#webSocket.removeAllListeners('error').on('error', guarded((error: Error) => {
-      onSocketError(error)
-      this.#bound()
-    }))
-    this.#webSocket.on('close', guarded(() => {
-      this.#cancelGrace?.()
-      connection.closed()
-    }))
-    this.#stream.on('drain', guarded(() => connection.drained()))
+  /** The socket is gone. */
+  closed (): void {
+    this.#cancelGrace?.()
   }
 }

@@ -106,10 +106,12 @@ export type ClientFrame = HelloFrame | SubscribeFrame | UnsubscribeFrame | Publi
 // ---- server to client ---------------------------------------------------------------------------------------------
 
 const CodeSchema = Type.String({ pattern: '^PUSH_[A-Z_]+$' })
+/** Which limit was exceeded, where a code says that one was. */
+const LimitSchema = Type.Optional(Type.String({ minLength: 1 }))
 
 const NullableOffsetSchema = Type.Union([OffsetSchema, Type.Null()])
 const LostSchema = Type.Object({
-  reason: Type.Union([Type.Literal('retention'), Type.Literal('epoch'), Type.Literal('unverified')]),
+  reason: Type.Union([Type.Literal('retention'), Type.Literal('epoch'), Type.Literal('unverified'), Type.Literal('slow')]),
   from: NullableOffsetSchema,
   to: NullableOffsetSchema,
   count: NullableOffsetSchema
@@ -125,7 +127,7 @@ const VerdictFields = {
   gap: Type.Optional(LostSchema)
 }
 const VerdictSchema = Type.Object(VerdictFields)
-const RefusedSubscriptionSchema = Type.Object({ channel: ChannelSchema, code: CodeSchema })
+const RefusedSubscriptionSchema = Type.Object({ channel: ChannelSchema, code: CodeSchema, limit: LimitSchema })
 /** How a subscription goes on after connecting. */
 export type SubscriptionVerdict = Static<typeof VerdictSchema>
 /** A subscription of the hello that was refused. */
@@ -219,12 +221,14 @@ export const ErrorSchema = Type.Object({
   id: Type.Optional(RequestIdSchema),
   channel: Type.Optional(ChannelSchema),
   code: CodeSchema,
+  limit: LimitSchema,
   text: Type.String()
 })
 
 export const GoodbyeSchema = Type.Object({
   type: Type.Literal('goodbye'),
   code: CodeSchema,
+  limit: LimitSchema,
   /** Come back at a random moment in this range of milliseconds from now. Absent: by the code's own rule. */
   after: Type.Optional(Type.Tuple([Type.Integer({ minimum: 0 }), Type.Integer({ minimum: 0 })]))
 })

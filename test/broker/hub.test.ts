@@ -1,6 +1,7 @@
 import t from 'tap'
 import { Counters } from '../../lib/broker/counters.js'
 import { Hub } from '../../lib/broker/hub.js'
+import { Tick } from '../../lib/broker/tick.js'
 import { memoryStorage } from '../../lib/storage/memory/index.js'
 import { ManualClock } from '../../lib/testkit/manual-clock.js'
 import { overStorage, settled } from '../helpers/node.js'
@@ -25,7 +26,7 @@ async function makeHub () {
     })
   })
   const errors: unknown[] = []
-  const hub = new Hub({ feed: storage.feed, log: storage.log, clock, counters: new Counters(), defer: setImmediate, onError: (error) => { errors.push(error) } })
+  const hub = new Hub({ feed: storage.feed, log: storage.log, clock, counters: new Counters(), tick: new Tick(setImmediate, (error) => { errors.push(error) }), onError: (error) => { errors.push(error) } })
   return { hub, control, errors }
 }
 
@@ -33,18 +34,17 @@ t.test('a feed is joined with the first follower and left with the last', async 
   const { hub, control, errors } = await makeHub()
   const one = await hub.join('a')
   const two = await hub.join('a')
-  t.equal(one.topic, two.topic)
-  t.equal(hub.find('a'), one.topic)
+  t.equal(one, two)
+  t.equal(hub.find('a'), one)
   t.same([control.joins, hub.size], [1, 1])
-  one.release()
-  one.release()
+  hub.leave(one)
   await settled()
-  t.same([control.leaves, hub.size], [0, 1], 'a release counts once')
-  two.release()
+  t.same([control.leaves, hub.size], [0, 1])
+  hub.leave(two)
   await settled()
   t.same([control.leaves, hub.size], [1, 0])
   const three = await hub.join('a')
-  t.not(three.topic, one.topic)
+  t.not(three, one)
   t.same([control.joins, errors.length], [2, 0])
 })
 
@@ -62,8 +62,7 @@ t.test('a join that fails fails for all who wait, and for nobody afterwards', as
 t.test('a feed that cannot be left is reported', async (t) => {
   const { hub, control, errors } = await makeHub()
   control.failLeave = true
-  const { release } = await hub.join('a')
-  release()
+  hub.leave(await hub.join('a'))
   await settled()
   t.match(errors, [{ message: 'cannot leave' }])
 })

@@ -80,16 +80,17 @@ t.test('the wheel visits each member once a period, spread, and stops with the l
   const clock = new ManualClock()
   const wheel = new Heartbeat(clock, 3200)
   const visits: number[] = []
-  const members = Array.from({ length: 64 }, (_, i) => wheel.add(() => { visits[i] = (visits[i] ?? 0) + 1 }))
+  const members = Array.from({ length: 64 }, (_, i) => ({ beat: () => { visits[i] = (visits[i] ?? 0) + 1 } }))
+  const places = members.map((member) => wheel.add(member))
   clock.advance(3200)
   t.same(visits, Array(64).fill(1))
   t.equal(clock.pending, 1, 'one timer for all')
-  for (const release of members) {
-    release()
-    release()
-  }
+  members.forEach((member, i) => {
+    wheel.remove(member, places[i] as number)
+    wheel.remove(member, places[i] as number)
+  })
   t.equal(clock.pending, 0)
-  wheel.add(() => {})
+  wheel.add({ beat: () => {} })
   t.equal(clock.pending, 1)
 })
 

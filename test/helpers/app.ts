@@ -1,6 +1,7 @@
+import type { Server } from 'node:http'
 import { Writable } from 'node:stream'
 import type { AddressInfo } from 'node:net'
-import Fastify, { type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyHttpOptions, type FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import fastifyPush, { type FastifyPushOptions } from '../../lib/index.js'
 
@@ -19,8 +20,11 @@ export interface TestApp {
   readonly log: readonly LogLine[]
 }
 
+/** What a host may choose for itself. */
+export type HostOptions = Omit<FastifyHttpOptions<Server>, 'logger' | 'loggerInstance'>
+
 /** A host whose log is kept. */
-export function makeHost (): { app: FastifyInstance, log: LogLine[] } {
+export function makeHost (options: HostOptions = {}): { app: FastifyInstance, log: LogLine[] } {
   const log: LogLine[] = []
   const stream = new Writable({
     write (chunk: Buffer, _encoding, done) {
@@ -28,7 +32,7 @@ export function makeHost (): { app: FastifyInstance, log: LogLine[] } {
       done()
     }
   })
-  return { app: Fastify({ logger: { level: 'debug', stream } }), log }
+  return { app: Fastify({ ...options, logger: { level: 'debug', stream } }), log }
 }
 
 /** Listens on a loopback port; closes at the end of the test. */
@@ -42,8 +46,8 @@ export async function listen (t: Test, app: FastifyInstance): Promise<number> {
  * A host with the plugin and the channels `room/:id` (clients publish, history), `quiet/:id` (clients publish, no history) and
  * `news` (the server publishes), on a loopback port. Closed at the end of the test.
  */
-export async function startApp (t: Test, options: FastifyPushOptions = {}, prepare: (app: FastifyInstance) => unknown = () => {}): Promise<TestApp> {
-  const { app, log } = makeHost()
+export async function startApp (t: Test, options: FastifyPushOptions = {}, prepare: (app: FastifyInstance) => unknown = () => {}, host: HostOptions = {}): Promise<TestApp> {
+  const { app, log } = makeHost(host)
   await prepare(app)
   await app.register(fastifyPush, {
     channels: {

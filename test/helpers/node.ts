@@ -3,6 +3,7 @@ import type { FastifyPushOptions, StorageAdapter } from '../../types/index.js'
 import { Broker } from '../../lib/broker/broker.js'
 import { readSettings } from '../../lib/broker/settings.js'
 import type { Connection } from '../../lib/connection/connection.js'
+import type { Peer } from '../../lib/connection/context.js'
 import { Service } from '../../lib/connection/service.js'
 import type { Socket } from '../../lib/connection/socket.js'
 import type { PushError } from '../../lib/core/errors.js'
@@ -25,12 +26,26 @@ export class FakeSocket implements Socket {
   ending: Ending | 'terminated' | null = null
   full = false
   buffered = 0
+  compressed = false
+  paused = false
   onWrite: () => void = () => {}
 
   write (bytes: Uint8Array): boolean {
     this.writes.push(bytes)
     this.onWrite()
     return !this.full
+  }
+
+  writeAll (all: readonly Uint8Array[]): boolean {
+    return all.map((bytes) => this.write(bytes)).at(-1) ?? true
+  }
+
+  pause (): void {
+    this.paused = true
+  }
+
+  resume (): void {
+    this.paused = false
   }
 
   close (code: number, reason: string): void {
@@ -60,9 +75,9 @@ export class FakePeer {
   readonly socket = new FakeSocket()
   readonly connection: Connection
 
-  constructor (service: Service, identity: Identity | null | Promise<Identity | null>) {
+  constructor (service: Service, identity: Identity | null | Promise<Identity | null>, more: Partial<Peer> = {}) {
     const log = { debug: () => {}, warn: () => {} }
-    this.connection = service.accept({ socket: this.socket, log, authenticate: async () => identity })
+    this.connection = service.accept({ socket: this.socket, log, authenticate: async () => identity, ...more })
   }
 
   /** Sends frames in one go and lets everything settle. */

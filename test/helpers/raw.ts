@@ -1,10 +1,19 @@
 import { randomBytes } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
+import { constants, inflateRawSync } from 'node:zlib'
 import { SUBPROTOCOL } from '../../lib/protocol/version.js'
 
 export interface RawFrame {
   readonly opcode: number
+  /** RSV1. */
+  readonly compressed: boolean
   readonly payload: Buffer
+}
+
+/** The text of a frame, inflated by itself if need be. */
+export function textOf ({ compressed, payload }: RawFrame): string {
+  if (!compressed) return String(payload)
+  return String(inflateRawSync(Buffer.concat([payload, Buffer.from([0, 0, 0xff, 0xff])]), { finishFlush: constants.Z_SYNC_FLUSH }))
 }
 
 /** What may be wrong with a frame. All of it is right unless said otherwise. */
@@ -56,10 +65,19 @@ export function serverFrames (bytes: Buffer, found: RawFrame[]): Buffer {
     if (bytes.length < head) break
     const length = head === 2 ? short : head === 4 ? bytes.readUInt16BE(2) : Number(bytes.readBigUInt64BE(2))
     if (bytes.length < head + length) break
-    found.push({ opcode: (bytes[0] as number) & 15, payload: bytes.subarray(head, head + length) })
+    found.push({ opcode: (bytes[0] as number) & 15, compressed: ((bytes[0] as number) & 0x40) !== 0, payload: bytes.subarray(head, head + length) })
     bytes = bytes.subarray(head + length)
   }
   return bytes
+}
+
+export interface RawClientOptions {
+  readonly path?: string
+  readonly protocols?: readonly string[]
+  /** Offered. */
+  readonly extensions?: string
+  /** Sent in the same segment as the upgrade request. */
+  readonly extra?: Buffer
 }
 
 /** A TCP socket that has upgraded, or not, and does what no WebSocket library would. */
@@ -75,8 +93,7 @@ export class RawClient {
   #over = false
   #wake = (): void => {}
 
-  /** `extra` is sent in the same segment as the upgrade request. */
-  constructor (port: number, { path = '/push', protocols = [SUBPROTOCOL], extra = Buffer.alloc(0) }: { path?: string, protocols?: readonly string[], extra?: Buffer } = {}) {
+  constructor (port: number, { path = '/push', protocols = [SUBPROTOCOL], extensions, extra = Buffer.alloc(0) }: RawClientOptions = {}) {
     this.socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true })
     this.socket.on('error', () => {})
     this.gone = new Promise((resolve) => {
@@ -85,7 +102,8 @@ export class RawClient {
     })
     const head = [
       `GET ${path} HTTP/1.1`, 'Host: localhost', 'Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13',
-      `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`, ...protocols.length > 0 ? [`Sec-WebSocket-Protocol: ${protocols.join(', ')}`] : [], '', ''
+      `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`, ...protocols.length > 0 ? [`Sec-WebSocket-Protocol: ${protocols.join(', ')}`] : [],
+      ...extensions === undefined ? [] : [`Sec-WebSocket-Extensions: ${extensions}`], '', ''
     ].join('\r\n')
     this.socket.write(Buffer.concat([Buffer.from(head), extra]))
     this.answered = new Promise((resolve) => { this.socket.on('data', (bytes) => this.#hear(bytes, resolve)) })
@@ -124,8 +142,8 @@ export class RawClient {
 
   /** The first text frame of a type. */
   async json (type: string): Promise<Record<string, unknown>> {
-    const { payload } = await this.until((frame) => frame.opcode === TEXT && JSON.parse(String(frame.payload)).type === type)
-    return JSON.parse(String(payload)) as Record<string, unknown>
+    const found = await this.until((frame) => frame.opcode === TEXT && JSON.parse(textOf(frame)).type === type)
+    return JSON.parse(textOf(found)) as Record<string, unknown>
   }
 
   /** The code of the server's close frame. */

@@ -3,10 +3,11 @@ import type { Duplex } from 'node:stream'
 import t from 'tap'
 import type { WebSocket } from 'ws'
 import type { Connection } from '../../lib/connection/connection.js'
+import { listen } from '../../lib/http/listeners.js'
 import { WebSocketSocket } from '../../lib/http/websocket-socket.js'
 import { ManualClock } from '../../lib/testkit/manual-clock.js'
 
-const unexpected = (error: unknown) => { t.fail(String(error)) }
+const unexpected = (fields: object) => { t.fail(JSON.stringify(fields)) }
 
 class FakeWebSocket extends EventEmitter {
   readonly OPEN = 1
@@ -26,6 +27,11 @@ class FakeWebSocket extends EventEmitter {
 
 class FakeStream extends EventEmitter {
   writableLength = 0
+  paused = 0
+  pause (): void {
+    this.paused++
+  }
+
   write (bytes: Uint8Array): void {
     this.writableLength += bytes.byteLength
   }
@@ -36,7 +42,9 @@ function make () {
   const stream = new FakeStream()
   const clock = new ManualClock()
   const socket = new WebSocketSocket(webSocket as unknown as WebSocket, stream as unknown as Duplex, clock, { bufferedBytes: 10, closeGrace: 2000 })
-  return { webSocket, stream, clock, socket }
+  const attach = (connection: object, log = { debug: unexpected, error: unexpected }) =>
+    listen(webSocket as unknown as WebSocket, stream as unknown as Duplex, socket, connection as Connection, log)
+  return { webSocket, stream, clock, socket, attach }
 }
 
 t.test('write says whether there is room, and writes nothing once closing', async (t) => {
@@ -51,8 +59,8 @@ t.test('write says whether there is room, and writes nothing once closing', asyn
 
 t.test('a closing handshake is bounded, whoever began it', async (t) => {
   for (const begin of ['close', 'error'] as const) {
-    const { socket, webSocket, clock } = make()
-    socket.attach({ closed: () => {} } as Connection, { onError: unexpected, onSocketError: () => {} })
+    const { socket, webSocket, clock, attach } = make()
+    attach({ closed: () => {} }, { debug: () => {}, error: unexpected })
     if (begin === 'close') socket.close(1012, 'PUSH_GOING_AWAY')
     else webSocket.emit('error', new Error('Invalid WebSocket frame'))
     clock.advance(1999)
@@ -63,9 +71,9 @@ t.test('a closing handshake is bounded, whoever began it', async (t) => {
 })
 
 t.test('nothing waits once it has closed', async (t) => {
-  const { socket, webSocket, clock } = make()
+  const { socket, webSocket, clock, attach } = make()
   let closed = 0
-  socket.attach({ closed: () => { closed++ } } as Connection, { onError: unexpected, onSocketError: unexpected })
+  attach({ closed: () => { closed++ } })
   socket.close(1000, '')
   webSocket.emit('close')
   t.equal(closed, 1)
@@ -75,15 +83,17 @@ t.test('nothing waits once it has closed', async (t) => {
 t.test('every listener is guarded: a throw drops this socket and is reported', async (t) => {
   const thrown = new Error('a bug')
   const fails = () => { throw thrown }
-  const connection = { receive: fails, receiveBinary: fails, closed: fails, drained: fails } as unknown as Connection
-  const { socket, webSocket, stream } = make()
+  const connection = { came: () => {}, receive: fails, receiveBinary: fails, receiveControl: fails, closed: fails, drained: fails }
+  const { webSocket, stream, attach } = make()
   const reported: unknown[] = []
-  socket.attach(connection, { onError: (error) => { reported.push(error) }, onSocketError: fails })
+  attach(connection, { debug: fails, error: (fields) => { reported.push((fields as { err: unknown }).err) } })
   webSocket.emit('message', Buffer.from('{}'), false)
   webSocket.emit('message', Buffer.from('{}'), true)
+  webSocket.emit('ping', Buffer.alloc(0))
+  webSocket.emit('pong', Buffer.alloc(0))
   webSocket.emit('error', new Error('reset'))
   webSocket.emit('close')
   stream.emit('drain')
-  t.same(reported, Array(5).fill(thrown))
-  t.equal(webSocket.terminated, 5)
+  t.same(reported, Array(7).fill(thrown))
+  t.equal(webSocket.terminated, 7)
 })

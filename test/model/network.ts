@@ -357,6 +357,11 @@ export class Link implements ClientSocket {
 function linkSocket (link: Link): Socket {
   return {
     write: (bytes) => link.write(bytes),
+    writeAll: (all) => all.map((bytes) => link.write(bytes)).at(-1) ?? true,
+    compressed: false,
+    // No simulated client is as fast as that.
+    pause: () => {},
+    resume: () => {},
     get buffered () { return link.serverBuffered },
     close: (code, reason) => link.closeServer(code, reason),
     terminate: () => link.terminate()

@@ -19,7 +19,7 @@ export const rules: readonly Rule[] = [
   one('1 another epoch: reset', 'core/position.js', 'if (epoch !== cursor.epoch)', 'if (false)', 'hole', 'silent-epoch', 'lost', 'wire-hole', 'not-live'),
   one('1 at or before the position: duplicate', 'core/position.js', "return 'duplicate'", "return 'deliver'", 'repeat', 'disorder', 'lost', 'wire-repeat'),
   one('1 the next one: deliver', 'core/position.js', "? 'deliver' : 'behind'", "? 'behind' : 'behind'", 'lost', 'not-live'),
-  one('1 further ahead: behind', 'broker/subscription.js', 'default: this.#seen = Math.max(this.#seen, batch.to);', 'default: ;', 'lost', 'not-live'),
+  one('1 further ahead: behind', 'broker/subscription.js', 'else if (batch.to > this.#seen)', 'else if (false)', 'lost', 'not-live'),
   one('1 read up to the head that was reported', 'broker/subscription.js', 'this.#seen = start.head', 'this.#seen = start.position.offset', 'lost', 'not-live'),
   one('1 the head is told after an interruption', 'broker/hub.js', 'subscription.hearHead(state);', ';', 'lost', 'not-live'),
   // ---- 2. promises
@@ -47,19 +47,19 @@ export const rules: readonly Rule[] = [
   one('11.1 a lost session makes a new identity', 'client/publisher.js', 'if (!frame.resumed)', 'if (false)', 'sent-anew'),
   one('11.1 what was sent at QoS 2 under a lost session is unknown', 'client/publisher.js', 'if (item.qos === 2 && item.doubtful)', 'if (false)', 'sent-anew'),
   one('11.1 numbers are saved before they are used (QoS 2)', 'client/publisher.js', 'if (item.qos < 2 || item.saved || !saved.enabled)', 'if (true)', 'stored-twice', 'sent-anew'),
-  one('11.2 a hole on purpose states its range', 'broker/subscription.js', 'this.outlet.write(skipFrame(', 'void (skipFrame(', 'wire-hole', 'lost', 'not-live'),
+  one('11.2 a hole on purpose states its range', 'broker/pages.js', 'return segments(from, records, rewound).map(', 'return segments(from, records, rewound).filter(({ bodies }) => bodies !== null).map(', 'wire-hole', 'lost', 'not-live'),
   one('11.3 acknowledged means handled', 'client/subscription.js', 'this.#deliver(body, this.received = { epoch, offset: from + i })', '(this.#deliver(body, this.received = { epoch, offset: from + i }), this.#advance(this.received))', 'acknowledged-not-handled'),
   one('11.3 handlers of a channel run one after the other', 'client/handlers.js', 'while (this.#current === null && ', 'while (', 'acknowledged-not-handled', 'resumed-wrong', 'thrown', 'disorder', 'lost', 'repeat', 'unhandled-rejection'),
   one('11.3 a handler that fails is bounded', 'client/handlers.js', 'attempt >= entry.policy.tries', 'false', 'lost', 'not-live', 'repeat'),
   one('11.4 an acknowledgement beyond the head is ignored', 'core/window.js', 'if (offset > head)', 'if (false)', 'cursor-leads', 'wire-hole', 'hole', 'lost'),
   one('11.4 the stored position counts where it is greater', 'broker/subscribing.js', 'later(position, stored)', 'position', 'resumed-wrong', 'repeat', 'repeat-after-save', 'lost'),
-  one('11.4 without a stored cursor the start is stored', 'connection/session.js', "if (verdict.verdict === 'started')", 'if (false)', 'resumed-wrong', 'cursor-lags'),
+  one('11.4 without a stored cursor the start is stored', 'connection/session.js', 'if (subscription.fresh)', 'if (false)', 'resumed-wrong', 'cursor-lags'),
   one('11.5 the stored cursor never leads', 'broker/subscription.js', 'this.#next = to + 1;\n        if (to > this.#seen)', 'this.#next = to + 1;\n        this.onAcknowledged?.({ epoch: this.epoch, offset: to });\n        if (to > this.#seen)', 'cursor-leads', 'confirmed-not-stored'),
-  one('11.6 a feed is left only when nobody has it', 'broker/hub.js', 'if (--entry.users > 0)', 'if (--entry.users < 0)', 'lost', 'not-live'),
+  one('11.6 a feed is left only when nobody has it', 'broker/hub.js', 'if (--topic.users > 0)', 'if (--topic.users < 0)', 'lost', 'not-live'),
   {
     rule: '11.6 subscribe, then read',
     mutations: [
-      { file: 'broker/subscribing.js', search: 'const { topic, release: leave } = await context.hub.join(channel);', replace: 'const state = await context.log.read(channel, { from: 1, limit: 0, bytes: 0 });\n    const { topic, release: leave } = await context.hub.join(channel);' },
+      { file: 'broker/subscribing.js', search: 'const topic = await context.hub.join(channel);', replace: 'const state = await context.log.read(channel, { from: 1, limit: 0, bytes: 0 });\n    const topic = await context.hub.join(channel);' },
       { file: 'broker/subscribing.js', search: '        const state = await context.log.read(channel, { from: 1, limit: 0, bytes: 0 });\n', replace: '' }
     ],
     caught: ['lost', 'not-live']

@@ -13,7 +13,7 @@ export async function greet (connection: ConnectionContext, hello: HelloFrame, a
   const session = new Session(service.broker, hello, await authenticated)
   if (connection.ended) return
   connection.session = session
-  service.enter(connection, session.key)
+  if (!service.enter(connection, session)) return
   const [resumed, subscriptions] = await Promise.all([session.find(), beginAll(connection, hello.subscriptions ?? [])])
   if (connection.ended) return
   connection.send({
@@ -26,7 +26,7 @@ export async function greet (connection: ConnectionContext, hello: HelloFrame, a
     limits: { frameBytes: limits.frameBytes, publishesInFlight: limits.publishesInFlight },
     subscriptions: subscriptions.map((each) => 'code' in each ? each : each.verdict)
   })
-  for (const started of connection.subscriptions.values()) started.subscription.start()
+  for (const subscription of connection.subscriptions.values()) subscription.start()
 }
 
 // A refused subscription refuses itself alone; a storage that does not answer refuses the connection.
@@ -36,9 +36,9 @@ function beginAll (connection: ConnectionContext, requests: readonly Subscriptio
     try {
       return await begin(connection, request)
     } catch (error) {
-      const { code } = toPushError(error, 'PUSH_INTERNAL')
+      const { code, limit } = toPushError(error, 'PUSH_INTERNAL')
       if (code.startsWith('PUSH_STORAGE')) throw error
-      return { channel: request.channel, code }
+      return { channel: request.channel, code, ...(limit === undefined ? {} : { limit }) }
     }
   }))
 }

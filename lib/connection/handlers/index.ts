@@ -8,9 +8,6 @@ import { publish } from './publish.js'
 import { subscribe } from './subscribe.js'
 import { unsubscribe } from './unsubscribe.js'
 
-/** Requests of one connection that may wait for their answers; more where it may subscribe to more channels. */
-const WAITING_REQUESTS = 1024
-
 /** Gives a frame of a connection that owns its session to its handler. Never throws. */
 export function handle (connection: ConnectionContext, frame: ClientFrame): void {
   switch (frame.type) {
@@ -30,10 +27,10 @@ export function handle (connection: ConnectionContext, frame: ClientFrame): void
 // answered by an error frame with its id. [P-3.4]
 function answer (connection: ConnectionContext, { id, channel }: { id: number, channel: string }, work: () => Promise<void>): void {
   const { turns, service } = connection
-  if (turns.waiting >= Math.max(WAITING_REQUESTS, service.broker.settings.limits.subscriptions)) return connection.end('PUSH_TOO_MANY')
+  if (turns.waiting >= service.broker.settings.limits.requestsInFlight) return connection.end('PUSH_TOO_MANY', { limit: 'requestsInFlight' })
   turns.run(channel, work).catch((error: unknown) => {
-    const { code, message, cause } = toPushError(error, 'PUSH_INTERNAL')
+    const { code, message, cause, limit } = toPushError(error, 'PUSH_INTERNAL')
     if (code === 'PUSH_INTERNAL') connection.log.warn({ err: cause ?? error }, 'push: request failed')
-    connection.send({ type: 'error', id, channel, code, text: message })
+    connection.send({ type: 'error', id, channel, code, ...(limit === undefined ? {} : { limit }), text: message })
   })
 }

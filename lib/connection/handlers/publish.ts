@@ -9,7 +9,7 @@ export function publish (connection: ConnectionContext, frame: PublishFrame): vo
   const { counters, settings } = connection.service.broker
   const tooMany = connection.publishing >= settings.limits.publishesInFlight
   // At QoS 0 there are no answers to wait for: what is too much is dropped.
-  if (tooMany && frame.qos > 0) return connection.end('PUSH_TOO_MANY')
+  if (tooMany && frame.qos > 0) return connection.end('PUSH_TOO_MANY', { limit: 'publishesInFlight' })
   if (tooMany) {
     counters.refused++
     return

@@ -6,7 +6,7 @@ import { sessionOf, type ConnectionContext } from '../context.js'
 /** [P-3.1] */
 export async function subscribe (connection: ConnectionContext, frame: SubscribeFrame): Promise<void> {
   const started = await begin(connection, frame)
-  sessionOf(connection).follow(started)
+  sessionOf(connection).follow(started.subscription)
   connection.send({ type: 'subscribed', id: frame.id, ...started.verdict })
   started.subscription.start()
 }
@@ -23,20 +23,22 @@ export async function begin (connection: ConnectionContext, { channel: name, qos
   await broker.permissions.check('subscribe', channel, session.client)
   // To begin in the past is to read it.
   if (rewind !== undefined && rewind > 0) await broker.permissions.check('history', channel, session.client)
-  const started = await broker.subscribe({ channel: name, session: session.key, qos, position, rewind, outlet: connection })
+  const started = await broker.subscribe({ channel: name, session: session.key, qos, position, rewind, slow: channel.rules.slow, outlet: connection })
   try {
     if (connection.ended) throw new PushError('PUSH_CLOSED')
     assertRoom(connection, name) // others may have begun meanwhile
   } catch (error) {
-    started.release()
+    started.subscription.close()
     throw error
   }
-  connection.subscriptions.get(name)?.release()
-  connection.subscriptions.set(name, started)
+  connection.subscriptions.get(name)?.close()
+  connection.subscriptions.set(name, started.subscription)
   return started
 }
 
 function assertRoom ({ subscriptions, service }: ConnectionContext, name: string): void {
   const limit = service.broker.settings.limits.subscriptions
-  if (subscriptions.size >= limit && !subscriptions.has(name)) throw new PushError('PUSH_TOO_MANY', `more than ${limit} subscriptions`)
+  if (subscriptions.has(name)) return
+  if (subscriptions.size >= limit) throw new PushError('PUSH_TOO_MANY', `more than ${limit} subscriptions`, { limit: 'subscriptions' })
+  if (service.strained) throw new PushError('PUSH_BUSY', 'memory is nearly used up', { limit: 'heapUsed' })
 }

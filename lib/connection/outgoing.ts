@@ -1,0 +1,139 @@
+import type { SharedFrame, Compression } from '../broker/shared-frame.js'
+import type { Ending, Tick } from '../broker/tick.js'
+import type { Buffers, Holder } from './buffers.js'
+import type { Socket } from './socket.js'
+
+/** Bytes that are gathered before they are written without waiting for the end of the tick. */
+const GATHERED_BYTES = 64 * 1024
+
+/**
+ * How many times `limits.bufferedBytes` may wait at the most. Records stop at the limit itself; answers do not, so that a peer which asks and
+ * never reads has to be dropped somewhere.
+ */
+const BUFFERED_TIMES = 16
+
+export interface OutgoingContext {
+  readonly socket: Socket
+  readonly tick: Tick
+  readonly buffers: Buffers
+  /** Bytes that may wait in the socket before `writable` is false. */
+  readonly bufferedBytes: number
+  /** As negotiated; `null` where it was not. */
+  readonly compression: Compression | null
+}
+
+/** Whom the outgoing bytes tell. */
+export interface Writer {
+  /** `writable` has changed. */
+  settle (): void
+  /** Ends without waiting: the reader does not keep up. */
+  dropSlow (): void
+}
+
+/** The outgoing bytes of one connection: what is written in a tick is gathered, and makes one write at its end. */
+export class Outgoing implements Ending, Holder {
+  /** Whether there is room. */
+  writable = true
+  /** Whether anything was written since this was last set to false. */
+  wrote = false
+  /** Bytes that wait in the socket, as last looked. */
+  held = 0
+  readonly #context: OutgoingContext
+  readonly #writer: Writer
+  // Nearly always there is one frame, or none.
+  #first: Uint8Array | null = null
+  #more: Uint8Array[] | null = null
+  #gathered = 0
+  /** Bytes written so far, and how many of them the operating system had taken when it was last asked. */
+  #written = 0
+  #taken = 0
+  #waiting = false // for the end of the tick
+  #ended = false
+
+  constructor (context: OutgoingContext, writer: Writer) {
+    this.#context = context
+    this.#writer = writer
+  }
+
+  /** Takes whole WebSocket frames; they go out in the order of the calls. */
+  write (frame: Uint8Array): void {
+    if (this.#ended) return
+    this.wrote = true
+    if (this.#first === null) this.#first = frame
+    else if (this.#more === null) this.#more = [this.#first, frame]
+    else this.#more.push(frame)
+    this.#gathered += frame.byteLength
+    if (this.#gathered > GATHERED_BYTES) return this.flush()
+    if (this.#waiting) return
+    this.#waiting = true
+    this.#context.tick.connection(this)
+  }
+
+  /** Takes a frame that others get too. */
+  share (frame: SharedFrame): void {
+    const { compression } = this.#context
+    this.write(compression === null ? frame.plain : frame.deflated(compression))
+  }
+
+  endTick (): void {
+    this.#waiting = false
+    this.flush()
+  }
+
+  /** Writes what was gathered. */
+  flush (): void {
+    const first = this.#first
+    const more = this.#more
+    if (first === null) return
+    this.#first = null
+    this.#more = null
+    this.#written += this.#gathered
+    this.#gathered = 0
+    const { socket } = this.#context
+    const room = more === null ? socket.write(first) : socket.writeAll(more)
+    if (this.held > 0 || socket.buffered > 0) this.look()
+    if (room || this.#ended) return
+    if (this.held > BUFFERED_TIMES * this.#context.bufferedBytes) return this.#writer.dropSlow()
+    if (!this.writable) return
+    this.writable = false
+    this.#writer.settle()
+  }
+
+  /** The socket has room again. */
+  drained (): void {
+    if (this.#ended) return
+    this.look()
+    if (this.writable) return
+    this.writable = true
+    this.#writer.settle()
+  }
+
+  /** Looks at how many bytes wait in the socket. */
+  look (): void {
+    const before = this.held
+    this.held = this.#ended ? 0 : this.#context.socket.buffered
+    this.#context.buffers.changed(this, this.held - before)
+  }
+
+  /** Whether the socket has taken nothing since this was last asked, though bytes wait in it. */
+  stands (): boolean {
+    this.look()
+    const taken = this.#written - this.held
+    const stands = this.held > 0 && taken <= this.#taken
+    this.#taken = taken
+    return stands
+  }
+
+  dropSlow (): void {
+    this.#writer.dropSlow()
+  }
+
+  /** Writes nothing any more. What was gathered goes out first, if `flushing`. */
+  end (flushing: boolean): void {
+    if (this.#ended) return
+    if (flushing) this.flush()
+    this.#ended = true
+    this.#first = this.#more = null
+    this.look()
+  }
+}

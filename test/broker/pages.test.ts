@@ -1,0 +1,91 @@
+import t from 'tap'
+import { Pages, type PageQuery } from '../../lib/broker/pages.js'
+import { ManualClock } from '../../lib/testkit/manual-clock.js'
+import type { LogStore, Page, StoredRecord } from '../../types/storage.js'
+
+const record = (size = 1, qos: 0 | 1 = 1): StoredRecord => ({ body: Buffer.alloc(size, '1'), qos })
+
+function makePages (answer: () => Page | Promise<Page>) {
+  const clock = new ManualClock()
+  const control = { reads: 0, answer }
+  const log = { read: async () => { control.reads++; return control.answer() } } as unknown as LogStore
+  return { clock, control, pages: new Pages(log, clock) }
+}
+
+const page = (records: readonly StoredRecord[], from = 1): Page => ({ epoch: 'e', head: from + records.length - 1, first: 1, from, records })
+const query = (more: Partial<PageQuery> = {}): PageQuery => ({ channel: 'a', epoch: 'e', stale: false, from: 1, limit: 128, ...more })
+
+t.test('who stands in the same place shares one read and its frames', async (t) => {
+  const { control, pages } = makePages(() => page([record(), record()]))
+  const [one, two] = await Promise.all([pages.read(query()), pages.read(query())])
+  const three = await pages.read(query())
+  t.equal(control.reads, 1)
+  t.ok(one === two && two === three)
+  t.ok(one.portions(0)[0]?.frame === three.portions(0)[0]?.frame)
+  t.equal(one.portions(0)[0]?.count, 2)
+})
+
+t.test('another place, epoch or knowledge is another read', async (t) => {
+  const { control, pages } = makePages(() => page([record()]))
+  for (const more of [{}, { channel: 'b' }, { epoch: 'f' }, { stale: true }, { from: 2 }, { limit: 5 }]) await pages.read(query(more))
+  t.equal(control.reads, 6)
+})
+
+t.test('kept for half a second, and then gone without being asked for', async (t) => {
+  const { clock, control, pages } = makePages(() => page([record(100)]))
+  await pages.read(query())
+  t.equal(pages.bytes, 100)
+  clock.advance(499)
+  await pages.read(query())
+  t.equal(control.reads, 1)
+  await pages.read(query({ from: 2 }))
+  clock.advance(1)
+  t.equal(pages.bytes, 100, 'the younger one stays')
+  clock.advance(500)
+  t.equal(pages.bytes, 0)
+  await pages.read(query())
+  t.equal(control.reads, 3)
+})
+
+t.test('an empty page and a failed read are not kept', async (t) => {
+  const { control, pages } = makePages(() => page([]))
+  await pages.read(query())
+  control.answer = () => { throw new Error('down') }
+  await t.rejects(pages.read(query()), { message: 'down' })
+  control.answer = () => page([record()])
+  t.equal((await pages.read(query())).page.records.length, 1)
+  t.equal(control.reads, 3)
+})
+
+t.test('bounded in bytes: the oldest go', async (t) => {
+  const { control, pages } = makePages(() => page([record(4 * 1024 * 1024)]))
+  for (let from = 1; from <= 6; from++) await pages.read(query({ from }))
+  t.equal(pages.bytes, 16 * 1024 * 1024)
+  await pages.read(query({ from: 6 }))
+  t.equal(control.reads, 6, 'a young one is there')
+  await pages.read(query({ from: 1 }))
+  t.equal(control.reads, 7)
+})
+
+t.test('a page that was pushed out while it was read is not counted', async (t) => {
+  let give: (page: Page) => void = () => {}
+  const { clock, control, pages } = makePages(() => new Promise((resolve) => { give = resolve }))
+  const late = pages.read(query())
+  clock.advance(500) // the sweep forgets it
+  give(page([record(7)]))
+  await late
+  t.equal(pages.bytes, 0)
+  control.answer = () => page([record(7)])
+  await pages.read(query())
+  t.equal(pages.bytes, 7)
+})
+
+t.test('QoS 0 records are sent to those who asked for them, up to where they did', async (t) => {
+  const { pages } = makePages(() => page([record(1, 0), record(1, 0), record()]))
+  const shared = await pages.read(query())
+  const counts = (rewound: number) => shared.portions(rewound).map(({ count }) => count)
+  t.same(counts(0), [0, 1])
+  t.same(counts(1), [1, 0, 1])
+  t.same(counts(1000), [3])
+  t.ok(shared.portions(50) === shared.portions(60), 'beyond the end all are alike')
+})
