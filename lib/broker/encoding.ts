@@ -1,19 +1,36 @@
 import type { Gap, Message, Position, Publisher, QoS } from '../../types/message.js'
 import type { MessageBody, ServerFrame } from '../protocol/frames.js'
-import { frameOf, textFrame } from '../protocol/text-frame.js'
+import { openFrame, textFrame } from '../protocol/text-frame.js'
 
-const COMMA = Buffer.from(',')
-const END = Buffer.from(']}')
+const COMMA = 44
+const CLOSING_BRACE = 125
+const END = ']}'
 
 /**
  * Encodes a message: once, in the process where it was published. Throws a RangeError for data that nests too deep, a TypeError for
  * cycles and for what leaves no trace in JSON; only `undefined` is taken for `null`, for a message always has data.
+ * `kept`: the bytes get memory of their own, since they may be held for long.
  */
-export function encodeBody (id: string, qos: QoS, timestamp: number, publisher: Publisher | undefined, data: unknown): Buffer {
+export function encodeBody (id: string, qos: QoS, timestamp: number, publisher: Publisher | undefined, data: unknown, kept: boolean): Buffer {
   const json = JSON.stringify(data ?? null) as string | undefined
   if (json === undefined) throw new TypeError('a function or a symbol is no JSON')
-  const by = publisher === undefined ? '' : `,"publisher":${JSON.stringify(publisher)}`
-  return Buffer.from(`{"id":${JSON.stringify(id)},"qos":${qos},"timestamp":${timestamp}${by},"data":${json}}`, 'utf8')
+  const by = publisher === undefined ? '' : publisherText(publisher)
+  const head = `{"id":${JSON.stringify(id)},"qos":${qos},"timestamp":${timestamp}${by},"data":`
+  const length = Buffer.byteLength(head) + Buffer.byteLength(json) + 1
+  const body = kept ? Buffer.allocUnsafeSlow(length) : Buffer.allocUnsafe(length)
+  const at = body.write(head)
+  body.write(json, at)
+  body[length - 1] = CLOSING_BRACE
+  return body
+}
+
+// One object stands for all that a connection publishes.
+const publisherTexts = new WeakMap<Publisher, string>()
+
+function publisherText (publisher: Publisher): string {
+  let text = publisherTexts.get(publisher)
+  if (text === undefined) publisherTexts.set(publisher, text = `,"publisher":${JSON.stringify(publisher)}`)
+  return text
 }
 
 /** Decodes what {@link encodeBody} made. */
@@ -33,13 +50,18 @@ export function volatileFrame (channel: string, bodies: readonly Uint8Array[]): 
 }
 
 function joined (head: string, bodies: readonly Uint8Array[]): Buffer {
-  const parts: Uint8Array[] = [Buffer.from(head)]
-  bodies.forEach((body, i) => {
-    if (i > 0) parts.push(COMMA)
-    parts.push(body)
-  })
-  parts.push(END)
-  return frameOf(parts)
+  let length = Buffer.byteLength(head) + bodies.length - 1 + END.length
+  for (const body of bodies) length += body.byteLength
+  const { frame, at: start } = openFrame(length)
+  let at = start + frame.write(head, start)
+  for (let i = 0; i < bodies.length; i++) {
+    const body = bodies[i] as Uint8Array
+    if (i > 0) frame[at++] = COMMA
+    frame.set(body, at)
+    at += body.byteLength
+  }
+  frame.write(END, at, 'latin1')
+  return frame
 }
 
 /** [P-4.3] */

@@ -58,12 +58,17 @@ export class Publishing {
     const { channel, id, qos, data, publisher, ttl, key } = publication
     let body: Buffer
     try {
-      body = encodeBody(id, qos, this.#context.clock.timestamp(), publisher, data)
+      body = encodeBody(id, qos, this.#context.clock.timestamp(), publisher, data, qos > 0 || channel.rules.history)
     } catch (error) {
       throw new PushError('PUSH_INVALID', 'the data cannot be written as JSON', { cause: error })
     }
     if (body.byteLength > channel.rules.retention.bytes) throw new PushError('PUSH_STORAGE_FULL', 'larger than all that the channel keeps')
-    return { body, qos, ...(ttl === undefined ? {} : { ttl }), ...keys(key, this.#idKey(publication)) }
+    const draft: { -readonly [Part in keyof Draft]: Draft[Part] } = { body, qos }
+    const idKey = this.#idKey(publication)
+    if (ttl !== undefined) draft.ttl = ttl
+    if (key !== undefined) draft.publisher = key
+    if (idKey !== undefined) draft.id = idKey
+    return draft
   }
 
   /** Appends drafts of one channel, in order, in one step. Rejects with a PushError of the storage. */
@@ -73,11 +78,9 @@ export class Publishing {
     return outcomes
   }
 
-  /** Sends a QoS 0 message on its way: stored if the channel keeps history, otherwise to whoever listens now. */
-  async volatile (channel: Channel, draft: Draft): Promise<AppendOutcome | null> {
-    if (channel.rules.history) return (await this.append(channel, [draft]))[0] ?? null
-    await this.#context.feed.broadcast(channel.name, [draft.body])
-    return null
+  /** Sends a message that is not stored to whoever listens now: at QoS 0, where the channel keeps no history. */
+  broadcast (channel: Channel, draft: Draft): Promise<void> {
+    return this.#context.feed.broadcast(channel.name, [draft.body])
   }
 
   // An id that nobody gave matters where its message may have to be published again under it: after an unknown outcome, exactly once.

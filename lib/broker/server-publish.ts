@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { Position, QoS } from '../../types/message.js'
 import type { PublishOptions, PublishResult } from '../../types/push.js'
 import type { AppendOutcome, Draft } from '../../types/storage.js'
@@ -8,6 +7,7 @@ import { PushError, toPushError } from '../core/errors.js'
 import type { Channel, Channels } from './channels.js'
 import type { Hub } from './hub.js'
 import type { Publication, Publishing } from './publishing.js'
+import { randomId } from './random-id.js'
 import type { Subscription } from './subscription.js'
 
 export interface ServerPublishContext {
@@ -35,7 +35,7 @@ export class ServerPublish {
 
   /** See `Push.publish`. Never an unhandled rejection. */
   publish (channel: string, data: unknown, options: PublishOptions = {}): Promise<PublishResult> {
-    const id = options.id ?? randomUUID()
+    const id = options.id ?? randomId()
     const result = this.#publish(channel, data, options, id).catch((error: unknown) => { throw withId(error, id) })
     result.catch((error: PushError) => this.#context.onFailure(error, channel))
     return result
@@ -68,7 +68,9 @@ export class ServerPublish {
 
   async #send (channel: Channel, qos: QoS, draft: Draft): Promise<AppendOutcome | null> {
     const { publishing } = this.#context
-    return qos === 0 ? publishing.volatile(channel, draft) : (await publishing.append(channel, [draft]))[0] ?? null
+    if (qos > 0 || channel.rules.history) return (await publishing.append(channel, [draft]))[0] ?? null
+    await publishing.broadcast(channel, draft)
+    return null
   }
 
   // Validated and encoded now, stored soon.

@@ -1,5 +1,5 @@
 import { constants, deflateRawSync } from 'node:zlib'
-import { frameOf } from '../protocol/text-frame.js'
+import { compressedFrame } from '../protocol/text-frame.js'
 
 /** How messages are compressed, for those who have negotiated it. */
 export interface Compression {
@@ -41,7 +41,7 @@ export class SharedFrame {
 function deflate (frame: Buffer): Buffer {
   const payload = frame.subarray(headerOf(frame))
   const deflated = deflateRawSync(payload, { level: LEVEL, finishFlush: constants.Z_SYNC_FLUSH })
-  return frameOf([deflated.subarray(0, -TAIL)], true)
+  return compressedFrame(deflated.subarray(0, -TAIL))
 }
 
 const smaller = (a: Buffer, b: Buffer): Buffer => a.byteLength < b.byteLength ? a : b

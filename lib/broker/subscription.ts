@@ -13,6 +13,9 @@ import type { SharedFrame } from './shared-frame.js'
 /** Most records read at once when catching up. */
 const PAGE_RECORDS = 128
 
+/** The window at QoS 0: far away, and a small integer to V8. */
+const UNBOUNDED = 2 ** 30
+
 /** First and longest pause after a read failed, in milliseconds. */
 const RETRY_FIRST = 100
 const RETRY_LONGEST = 5000
@@ -21,8 +24,8 @@ const RETRY_LONGEST = 5000
 export interface Outlet {
   /** Writes whole WebSocket frames. */
   write (frame: Uint8Array): void
-  /** Writes a frame that others get too, compressed where that was negotiated. */
-  share (frame: SharedFrame): void
+  /** Writes a frame that others get too, compressed where that was negotiated. `last`: nothing more comes in this tick, for anybody. */
+  share (frame: SharedFrame, last: boolean): void
   /** Whether there is room. The outlet tells its subscriptions, through `settle`, whenever this changes. */
   readonly writable: boolean
   /** Ends the connection: its reader does not keep up with a channel that disconnects such readers. Says which limit it ran into. */
@@ -83,6 +86,8 @@ export class Subscription {
   started = false
   /** The offset that a shared buffer must begin with to be taken as it is; -1 while it cannot be. */
   ready = -1
+  /** The highest offset that may be in flight: the window's. */
+  limit: number
   readonly #context: SubscriptionContext
   readonly #topic: Followed
   readonly #window: InflightWindow
@@ -118,18 +123,14 @@ export class Subscription {
     this.#acknowledged = start.acknowledged
     this.#policy = start.slow
     const acknowledged = start.acknowledged?.epoch === this.epoch ? start.acknowledged.offset : -1
-    this.#window = new InflightWindow(qos === 0 ? Infinity : context.window, start.position.offset, acknowledged)
+    this.#window = new InflightWindow(qos === 0 ? UNBOUNDED : context.window, start.position.offset, acknowledged)
+    this.limit = this.#window.limit
     topic.add(this)
   }
 
   /** The channel's name. */
   get channel (): string {
     return this.#topic.channel
-  }
-
-  /** The highest offset that may be in flight. */
-  get limit (): number {
-    return this.#window.limit
   }
 
   /** What the client has acknowledged last, in whichever epoch; `null` while nothing is known. */
@@ -147,13 +148,13 @@ export class Subscription {
   advance (to: number): void {
     this.#next = to + 1
     if (to > this.#seen) this.#seen = to
-    this.ready = this.#next <= this.#window.limit ? this.#next : -1
+    this.ready = this.#next <= this.limit ? this.#next : -1
   }
 
   /** A batch that could not just be taken. */
-  hear (batch: Batch, frame: SharedFrame): void {
+  hear (batch: Batch, frame: SharedFrame, last: boolean): void {
     if (this.#closed) return
-    if (this.qos === 0 && this.started && !this.#reading) return this.#jump(batch, frame)
+    if (this.qos === 0 && this.started && !this.#reading) return this.#jump(batch, frame, last)
     if (batch.epoch !== this.epoch) this.#hearOther(batch)
     else if (batch.to > this.#seen) this.#seen = batch.to
     if (this.#reading) return
@@ -182,13 +183,13 @@ export class Subscription {
   }
 
   // At QoS 0 "behind" means: jump, and count what was missed. A batch that overlaps the position is left to the client's cursor.
-  #jump (batch: Batch, frame: SharedFrame): void {
+  #jump (batch: Batch, frame: SharedFrame, last: boolean): void {
     if (batch.epoch === this.epoch && batch.to < this.#next) return
     const count = batch.to - batch.from + 1
     this.#jumpTo(batch.epoch, batch.from - 1, batch.to)
     if (this.outlet.writable) {
       this.#context.counters.delivered += count
-      this.outlet.share(frame)
+      this.outlet.share(frame, last)
     } else {
       this.#context.counters.dropped += count
     }
@@ -215,6 +216,7 @@ export class Subscription {
     // The confirmation of an acknowledgement may have been lost with an earlier connection. [P-4.8]
     if (outcome === 'stale' && this.qos === 2 && this.#acknowledged !== null) this.onAcknowledged?.(this.#acknowledged)
     if (outcome !== 'advanced') return
+    this.limit = this.#window.limit
     this.#acknowledged = position
     // Within the head but not sent here: the client had it on an earlier connection.
     if (position.offset >= this.#next) this.#next = position.offset + 1
@@ -225,6 +227,7 @@ export class Subscription {
 
   /** Finds out how to go on. To be called whenever something changed that may stand against sending, or no longer does. */
   settle (): void {
+    if (this.qos === 0) this.#unbind()
     if (this.#slow && this.#open && !this.#reading && !this.#stale) this.#passOver()
     const caughtUp = this.#next > this.#seen && !this.#stale
     const open = this.#open
@@ -233,9 +236,15 @@ export class Subscription {
     if (open && !caughtUp && !this.#reading && this.#retry === null) this.#read().catch(this.#context.onError)
   }
 
+  // At QoS 0 nothing is acknowledged: the window goes along.
+  #unbind (): void {
+    this.#window.skip(this.#next - 1)
+    this.limit = this.#window.limit
+  }
+
   // Whether anything may be sent at all.
   get #open (): boolean {
-    return this.started && !this.#closed && this.outlet.writable && this.#next <= this.#window.limit
+    return this.started && !this.#closed && this.outlet.writable && this.#next <= this.limit
   }
 
   // By the channel's policy, what a slow reader did not take is dropped, and told.
@@ -322,6 +331,7 @@ export class Subscription {
   #lose (position: Position, gap: NonNullable<Resumption['gap']>): void {
     if (position.epoch === this.epoch) this.#window.skip(position.offset)
     else this.#window.reset(position.offset, -1)
+    this.limit = this.#window.limit
     this.epoch = position.epoch
     this.#next = position.offset + 1
     this.#context.counters.gaps++
@@ -331,7 +341,7 @@ export class Subscription {
   #send (shared: SharedPage): void {
     for (const { frame, count } of shared.portions(this.#rewound)) {
       this.#context.counters.delivered += count
-      this.outlet.share(frame)
+      this.outlet.share(frame, false)
     }
     this.#next = shared.page.from + shared.page.records.length
   }

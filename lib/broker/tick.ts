@@ -1,7 +1,7 @@
 /** A channel with records that have come, or a connection with frames to write. */
 export interface Ending {
-  /** Must not be called from outside the {@link Tick} it was given to. */
-  endTick (): void
+  /** Called by the {@link Tick} it was given to. `last`: nothing more comes in this tick, for anybody. */
+  endTick (last: boolean): void
 }
 
 /**
@@ -42,18 +42,18 @@ export class Tick {
   #end (): void {
     const channels = this.#channels
     this.#channels = []
-    for (const channel of channels) this.#guard(channel)
+    for (let i = 0; i < channels.length; i++) this.#guard(channels[i] as Ending, i === channels.length - 1)
     const connections = this.#connections
     this.#connections = []
     this.#scheduled = false
-    for (const connection of connections) this.#guard(connection)
+    for (const connection of connections) this.#guard(connection, true)
     if (this.#channels.length > 0) this.#schedule()
   }
 
   // One's trouble is not the others'.
-  #guard (ending: Ending): void {
+  #guard (ending: Ending, last: boolean): void {
     try {
-      ending.endTick()
+      ending.endTick(last)
     } catch (error) {
       this.#onError(error)
     }

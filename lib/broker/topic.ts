@@ -91,20 +91,20 @@ export class Topic implements FeedListener, Followed, Ending {
   }
 
   #wake (): void {
-    if (this.#bytes > TICK_BYTES) this.flush()
+    if (this.#bytes > TICK_BYTES) this.flush(false)
     if (this.#scheduled) return
     this.#scheduled = true
     this.#tick.channel(this)
   }
 
   /** The tick has ended. */
-  endTick (): void {
+  endTick (last: boolean): void {
     this.#scheduled = false
-    this.flush()
+    this.flush(last)
   }
 
   /** Writes what has arrived. */
-  flush (): void {
+  flush (last: boolean): void {
     const runs = this.#runs
     const volatile = this.#volatile
     this.#runs = []
@@ -112,34 +112,36 @@ export class Topic implements FeedListener, Followed, Ending {
     this.#bytes = 0
     for (const run of runs) {
       const frame = messagesFrame(this.channel, run.epoch, run.from, run.records.map(({ body }) => body))
-      this.#deliver({ epoch: run.epoch, from: run.from, to: run.from + run.records.length - 1 }, new SharedFrame(frame))
+      const lastOfAll = last && run === runs.at(-1) && volatile.length === 0
+      this.#deliver({ epoch: run.epoch, from: run.from, to: run.from + run.records.length - 1 }, new SharedFrame(frame), lastOfAll)
     }
-    if (volatile.length > 0) this.#deliverVolatile(volatile)
+    if (volatile.length > 0) this.#deliverVolatile(volatile, last)
   }
 
   // The hot path. `ready` is the one number kept up to date elsewhere: the offset that this subscription takes
   // from a shared buffer, or -1 while anything at all stands against it.
-  #deliver (batch: Batch, frame: SharedFrame): void {
+  #deliver (batch: Batch, frame: SharedFrame, last: boolean): void {
     const { epoch, from, to } = batch
-    const count = to - from + 1
+    let taken = 0
     for (const subscription of this.subscriptions) {
       if (subscription.ready === from && to <= subscription.limit && subscription.epoch === epoch) {
-        this.#counters.delivered += count
+        taken++
         subscription.advance(to)
-        subscription.outlet.share(frame)
+        subscription.outlet.share(frame, last)
       } else {
-        subscription.hear(batch, frame)
+        subscription.hear(batch, frame, last)
       }
     }
+    this.#counters.delivered += taken * (to - from + 1)
   }
 
-  #deliverVolatile (bodies: readonly Uint8Array[]): void {
+  #deliverVolatile (bodies: readonly Uint8Array[], last: boolean): void {
     const frame = new SharedFrame(volatileFrame(this.channel, bodies))
     for (const { outlet, started } of this.subscriptions) {
       if (!started) continue
       if (outlet.writable) {
         this.#counters.delivered += bodies.length
-        outlet.share(frame)
+        outlet.share(frame, last)
       } else {
         this.#counters.dropped += bodies.length
       }

@@ -1,5 +1,4 @@
 import { encodeFrame } from '../broker/encoding.js'
-import type { SharedFrame } from '../broker/shared-frame.js'
 import type { SlowLimit, Subscription } from '../broker/subscription.js'
 import { toPushError } from '../core/errors.js'
 import { decodeClientFrame } from '../protocol/codec.js'
@@ -43,7 +42,7 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
   /** Set by the hello. */
   session: Session | null = null
   readonly #socket: Socket
-  readonly #outgoing: Outgoing
+  readonly outgoing: Outgoing
   readonly #throttle: Throttle
   readonly #place: Place
   #cancelHelloTimeout: (() => void) | null
@@ -63,7 +62,7 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
     this.#socket = socket
     this.#authenticate = authenticate
     const { clock, settings, tick } = service.broker
-    this.#outgoing = new Outgoing({
+    this.outgoing = new Outgoing({
       socket,
       tick,
       buffers: service.buffers,
@@ -179,17 +178,12 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
 
   /** Whether there is room. */
   get writable (): boolean {
-    return this.#outgoing.writable
+    return this.outgoing.writable
   }
 
   /** Writes whole WebSocket frames. */
   write (frame: Uint8Array): void {
-    this.#outgoing.write(frame)
-  }
-
-  /** Writes a frame that others get too. */
-  share (frame: SharedFrame): void {
-    this.#outgoing.share(frame)
+    this.outgoing.write(frame)
   }
 
   /** Encodes and writes one frame. */
@@ -199,7 +193,7 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
 
   /** The socket has room again. */
   drained (): void {
-    this.#outgoing.drained()
+    this.outgoing.drained()
   }
 
   /** There is room now, or none any more. */
@@ -219,12 +213,12 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
   // Visited twice an interval, so that no silence is longer than the interval. [P-7.1]
   #beat (): void {
     const { settings } = this.service.broker
-    if (!this.#outgoing.wrote && this.session !== null) this.send({ type: 'ping' })
-    this.#outgoing.wrote = false
+    if (!this.outgoing.wrote && this.session !== null) this.send({ type: 'ping' })
+    this.outgoing.wrote = false
     this.#silentVisits = this.#heard ? 0 : this.#silentVisits + 1
     this.#heard = false
     // What waits for a reader that takes nothing is memory: it has its cursor to come back to.
-    this.#stalledVisits = this.#outgoing.stands() && !this.writable ? this.#stalledVisits + 1 : 0
+    this.#stalledVisits = this.outgoing.stands() && !this.writable ? this.#stalledVisits + 1 : 0
     this.session?.keep(this.subscriptions.values())
     const { period } = this.service.heartbeat
     if (this.#silentVisits * period >= settings.limits.silence) this.drop('PUSH_TIMEOUT')
@@ -237,7 +231,7 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
   end (code: Code, farewell: Farewell = {}): void {
     if (this.state === 'ended') return
     this.send({ type: 'goodbye', code, ...farewell })
-    this.#outgoing.end(true)
+    this.outgoing.end(true)
     if (this.ended) return // the reader did not keep up, of all moments now
     this.#free()
     this.#socket.close(codes[code].close ?? 4500, code)
@@ -282,7 +276,7 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
   #free (): void {
     if (this.state === 'ended') return
     this.state = 'ended'
-    this.#outgoing.end(false)
+    this.outgoing.end(false)
     this.#waiting = []
     this.#throttle.release()
     this.service.heartbeat.remove(this, this.#place)

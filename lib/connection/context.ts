@@ -53,9 +53,13 @@ export interface Run {
 }
 
 /** A connection, as its handlers see it. */
-export interface ConnectionContext extends Outlet {
+export interface ConnectionContext {
   readonly service: ServiceContext
   readonly log: ConnectionLog
+  /** Where its subscriptions write. */
+  readonly outgoing: Outlet
+  /** Whether there is room for more. */
+  readonly writable: boolean
   /** By channel. */
   readonly subscriptions: Map<string, Subscription>
   /** Publishers' runs, by channel. */

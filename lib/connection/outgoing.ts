@@ -1,4 +1,5 @@
 import type { SharedFrame, Compression } from '../broker/shared-frame.js'
+import type { Outlet, SlowLimit } from '../broker/subscription.js'
 import type { Ending, Tick } from '../broker/tick.js'
 import type { Buffers, Holder } from './buffers.js'
 import type { Socket } from './socket.js'
@@ -28,10 +29,12 @@ export interface Writer {
   settle (): void
   /** Ends without waiting: the reader does not keep up. */
   dropSlow (): void
+  /** Ends it: its reader does not keep up with a channel that disconnects such readers. */
+  disconnect (limit: SlowLimit): void
 }
 
 /** The outgoing bytes of one connection: what is written in a tick is gathered, and makes one write at its end. */
-export class Outgoing implements Ending, Holder {
+export class Outgoing implements Outlet, Ending, Holder {
   /** Whether there is room. */
   writable = true
   /** Whether anything was written since this was last set to false. */
@@ -69,10 +72,13 @@ export class Outgoing implements Ending, Holder {
     this.#context.tick.connection(this)
   }
 
-  /** Takes a frame that others get too. */
-  share (frame: SharedFrame): void {
+  /** Takes a frame that others get too. `last`: nothing more comes in this tick, so that it need not be gathered. */
+  share (frame: SharedFrame, last: boolean): void {
     const { compression } = this.#context
-    this.write(compression === null ? frame.plain : frame.deflated(compression))
+    const bytes = compression === null ? frame.plain : frame.deflated(compression)
+    if (!last || this.#first !== null || this.#ended) return this.write(bytes)
+    this.wrote = true
+    this.#pass(bytes, null, bytes.byteLength)
   }
 
   endTick (): void {
@@ -84,13 +90,19 @@ export class Outgoing implements Ending, Holder {
   flush (): void {
     const first = this.#first
     const more = this.#more
+    const bytes = this.#gathered
     if (first === null) return
     this.#first = null
     this.#more = null
-    this.#written += this.#gathered
     this.#gathered = 0
+    this.#pass(first, more, bytes)
+  }
+
+  // One frame, or all of them.
+  #pass (first: Uint8Array, all: readonly Uint8Array[] | null, bytes: number): void {
     const { socket } = this.#context
-    const room = more === null ? socket.write(first) : socket.writeAll(more)
+    this.#written += bytes
+    const room = all === null ? socket.write(first) : socket.writeAll(all)
     if (this.held > 0 || socket.buffered > 0) this.look()
     if (room || this.#ended) return
     if (this.held > BUFFERED_TIMES * this.#context.bufferedBytes) return this.#writer.dropSlow()
@@ -126,6 +138,10 @@ export class Outgoing implements Ending, Holder {
 
   dropSlow (): void {
     this.#writer.dropSlow()
+  }
+
+  disconnect (limit: SlowLimit): void {
+    this.#writer.disconnect(limit)
   }
 
   /** Writes nothing any more. What was gathered goes out first, if `flushing`. */

@@ -25,6 +25,8 @@ export class PublishRun implements Run {
   /** Admitted and not yet appended, in order. */
   #admitted: { frame: PublishFrame, draft: Draft }[] = []
   #publisher: string | null = null
+  /** The publisher's name in the storage. */
+  #publisherKey = ''
   #discarding = false
   /** Until a message since the restart was new, each may be a repeat: from an earlier connection, or of an unknown outcome on this one. */
   #mayRepeat = true
@@ -44,32 +46,61 @@ export class PublishRun implements Run {
     this.idle = false
     while (this.#queue.length > 0 && !this.#connection.ended) {
       const frames = this.#queue.splice(0, RUN)
-      for (const frame of frames) await this.#take(frame)
+      for (const frame of frames) {
+        const taking = this.#take(frame)
+        if (taking !== undefined) await taking
+      }
       await this.#append()
       this.#connection.publishing -= frames.length
     }
     this.idle = true
   }
 
-  async #take (frame: PublishFrame): Promise<void> {
+  // Returns at once where nothing has to be asked: with many messages in a row a promise each is felt.
+  #take (frame: PublishFrame): Promise<void> | undefined {
     if (frame.publisher !== undefined) this.#restart(frame.publisher)
-    if (this.#discarding) return
+    if (this.#discarding) return undefined
     try {
       const { channels, permissions, publishing } = this.#connection.service.broker
       const channel = channels.find(this.#channel)
       const publication = this.#read(channel, frame)
-      if (await this.#answerRepeat(publication, frame)) return
-      await permissions.check('publish', channel, sessionOf(this.#connection).client)
+      if (this.#mayRepeat || publication.named) return this.#takeRepeat(channel, publication, frame)
+      const asked = permissions.check('publish', channel, sessionOf(this.#connection).client)
+      if (asked !== undefined) return this.#takeAsked(asked, publication, frame)
       this.#admitted.push({ frame, draft: publishing.draft(publication) })
+      return undefined
     } catch (error) {
-      // Those before it go their way first; if they do not, this one is discarded with all that follows them.
-      if (await this.#append()) this.#refuse(frame, error)
+      return this.#takeRefused(frame, error)
     }
+  }
+
+  async #takeRepeat (channel: Channel, publication: Publication, frame: PublishFrame): Promise<void> {
+    try {
+      if (await this.#answerRepeat(publication, frame)) return
+      await this.#takeAsked(this.#connection.service.broker.permissions.check('publish', channel, sessionOf(this.#connection).client), publication, frame)
+    } catch (error) {
+      await this.#takeRefused(frame, error)
+    }
+  }
+
+  async #takeAsked (asked: void | Promise<void>, publication: Publication, frame: PublishFrame): Promise<void> {
+    try {
+      await asked
+      this.#admitted.push({ frame, draft: this.#connection.service.broker.publishing.draft(publication) })
+    } catch (error) {
+      await this.#takeRefused(frame, error)
+    }
+  }
+
+  // Those before it go their way first; if they do not, this one is discarded with all that follows them.
+  async #takeRefused (frame: PublishFrame, error: unknown): Promise<void> {
+    if (await this.#append()) this.#refuse(frame, error)
   }
 
   #restart (publisher: string): void {
     this.#mayRepeat = true
     this.#publisher = publisher
+    this.#publisherKey = `${sessionOf(this.#connection).key}/${publisher}` // within the session: nobody else can use up its sequences
     this.#discarding = false
   }
 
@@ -78,7 +109,6 @@ export class PublishRun implements Run {
     const publisher = this.#publisher
     if (sequence === undefined) throw new PushError('PUSH_INVALID', 'a publish of QoS 1 or 2 has a sequence')
     if (publisher === null) throw new PushError('PUSH_BUSY', 'this run is not known: restart it')
-    const { clientId, userId } = session.client
     return {
       channel,
       data,
@@ -86,14 +116,12 @@ export class PublishRun implements Run {
       id: id ?? `${publisher}.${sequence}`,
       named: id !== undefined,
       ttl,
-      publisher: userId === undefined ? { clientId } : { clientId, userId },
-      // Within the session: nobody else can use up its sequences.
-      key: { id: `${session.key}/${publisher}`, sequence, ttl: session.ttl * 1.5 + MARGIN }
+      publisher: session.publisher,
+      key: { id: this.#publisherKey, sequence, ttl: session.ttl * 1.5 + MARGIN }
     }
   }
 
   async #answerRepeat (publication: Publication, frame: PublishFrame): Promise<boolean> {
-    if (!this.#mayRepeat && !publication.named) return false
     const known = await this.#connection.service.broker.publishing.recognise(publication)
     if (known === null) {
       this.#mayRepeat = false

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { ClientInfo, Identity } from '../../types/options.js'
-import type { Position } from '../../types/message.js'
+import type { Position, Publisher } from '../../types/message.js'
 import type { Broker } from '../broker/broker.js'
 import type { Subscription } from '../broker/subscription.js'
 import type { Code } from '../protocol/codes.js'
@@ -18,6 +18,8 @@ export class Session {
   readonly key: string
   /** The client, as hooks and other clients see it. */
   readonly client: ClientInfo
+  /** The client, as its messages name it. */
+  readonly publisher: Publisher
   /** How long it outlives its connection, in milliseconds. */
   readonly ttl: number
   /** Later than every generation before it; 0 until this connection owns the session. */
@@ -44,6 +46,8 @@ export class Session {
       clientId: hello.clientId ?? createHash('sha256').update(this.key).digest('base64url').slice(0, 12),
       ...(identity === null ? {} : { userId: identity.userId, claims: identity.claims })
     }
+    const { clientId, userId } = this.client
+    this.publisher = userId === undefined ? { clientId } : { clientId, userId }
   }
 
   /** Whether the storage knows it. */

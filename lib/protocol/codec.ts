@@ -1,6 +1,7 @@
 import { Compile } from 'typebox/compile'
 import { readAck } from './ack-text.js'
 import { clientFrames, serverFrames, type ClientFrame, type ServerFrame } from './frames.js'
+import { readPublish } from './publish-text.js'
 import { MAX_DEPTH } from './version.js'
 
 /** What came of decoding a text: a frame, a type this version does not know, or something that is no frame. */
@@ -13,8 +14,8 @@ const decodeAnyClientFrame = decoder<ClientFrame>(clientFrames)
 
 /** Decodes a frame that a client sent. Never throws. */
 export function decodeClientFrame (text: string): Decoded<ClientFrame> {
-  const ack = readAck(text)
-  return ack === null ? decodeAnyClientFrame(text) : { status: 'frame', frame: ack }
+  const frame = readAck(text) ?? (nestsDeeperThan(text, MAX_DEPTH) ? null : readPublish(text))
+  return frame === null ? decodeAnyClientFrame(text) : { status: 'frame', frame }
 }
 
 /** Decodes a frame that a server sent. Never throws. For tests and tools; the SDK trusts its server and checks less. */
@@ -47,7 +48,7 @@ function decoder<Frame> (schemas: typeof clientFrames | typeof serverFrames): (t
  * Brackets in strings do not count.
  */
 export function nestsDeeperThan (text: string, max: number): boolean {
-  if (text.length <= max) return false
+  if (text.length <= max || !hasMoreBrackets(text, max)) return false
   let depth = 0
   let inString = false
   for (let i = 0; i < text.length; i++) {
@@ -61,6 +62,17 @@ export function nestsDeeperThan (text: string, max: number): boolean {
       if (++depth > max) return true
     } else if (code === 93 || code === 125) {
       depth--
+    }
+  }
+  return false
+}
+
+// Whether more brackets open than that, wherever. Nearly every text is known to be shallow by this, without looking at each character.
+function hasMoreBrackets (text: string, max: number): boolean {
+  let found = 0
+  for (const bracket of ['[', '{']) {
+    for (let at = text.indexOf(bracket); at !== -1; at = text.indexOf(bracket, at + 1)) {
+      if (++found > max) return true
     }
   }
   return false

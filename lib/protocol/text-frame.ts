@@ -1,34 +1,37 @@
-/**
- * A text as one unmasked WebSocket text frame (RFC 6455, 5.2), ready to be written to any number of sockets.
- */
-export function textFrame (text: string): Buffer {
-  return frameOf([Buffer.from(text, 'utf8')])
-}
-
 /** FIN and the opcode of a text; RSV1 says that the message is compressed (RFC 7692, 6). */
 const TEXT = 0x81
 const COMPRESSED_TEXT = 0xc1
 
-/** The same from parts of a text that are encoded, or compressed, already. Each byte is copied once. */
-export function frameOf (parts: readonly Uint8Array[], compressed = false): Buffer {
-  let length = 0
-  for (const part of parts) length += part.byteLength
-  const header = length < 126 ? 2 : length < 65536 ? 4 : 10
-  const frame = Buffer.allocUnsafe(header + length)
+/**
+ * An unmasked WebSocket frame (RFC 6455, 5.2) for a text of `length` bytes of UTF-8, which belong `at` and behind it. Ready, once they are there,
+ * to be written to any number of sockets.
+ */
+export function openFrame (length: number, compressed = false): { readonly frame: Buffer, readonly at: number } {
+  const at = length < 126 ? 2 : length < 65536 ? 4 : 10
+  const frame = Buffer.allocUnsafe(at + length)
   frame[0] = compressed ? COMPRESSED_TEXT : TEXT
-  if (header === 2) {
+  if (at === 2) {
     frame[1] = length
-  } else if (header === 4) {
+  } else if (at === 4) {
     frame[1] = 126
     frame.writeUInt16BE(length, 2)
   } else {
     frame[1] = 127
     frame.writeBigUInt64BE(BigInt(length), 2)
   }
-  let at = header
-  for (const part of parts) {
-    frame.set(part, at)
-    at += part.byteLength
-  }
+  return { frame, at }
+}
+
+/** A text as one frame. */
+export function textFrame (text: string): Buffer {
+  const { frame, at } = openFrame(Buffer.byteLength(text))
+  frame.write(text, at)
+  return frame
+}
+
+/** A compressed text as one frame. */
+export function compressedFrame (payload: Uint8Array): Buffer {
+  const { frame, at } = openFrame(payload.byteLength, true)
+  frame.set(payload, at)
   return frame
 }

@@ -32,7 +32,7 @@ async function openFaulty (options: NodeOptions = {}) {
 t.test('stored, the default: the position, and an id made if none is given', async (t) => {
   const { broker } = await openNode()
   const first = await broker.publish(room, { text: 'hi' })
-  t.match(first, { id: /^[0-9a-f-]{36}$/, position: { offset: 1 }, duplicate: false })
+  t.match(first, { id: /^[A-Za-z0-9_-]{20}$/, position: { offset: 1 }, duplicate: false })
   t.match(await broker.publish(room, 2, { id: 'mine', wait: 'stored' }), { id: 'mine', position: { offset: 2 } })
   t.match((await broker.history(room)).messages[0], { channel: room, data: { text: 'hi' }, id: first.id, qos: 1, position: first.position })
   t.match(await broker.publish('quiet/1', 1, { qos: 0 }), { position: null, duplicate: false })
@@ -96,7 +96,7 @@ t.test('a refusal carries its code and the id', async (t) => {
     [room, 1, { id: 7 }, 'PUSH_INVALID'],
     [room, 1, { id: 'x'.repeat(129) }, 'PUSH_INVALID']
   ]
-  for (const [channel, data, options, code] of cases) await t.rejects(broker.publish(channel, data, options), { code, id: (options as { id?: string }).id ?? /^[0-9a-f-]{36}$/ }, JSON.stringify(options))
+  for (const [channel, data, options, code] of cases) await t.rejects(broker.publish(channel, data, options), { code, id: (options as { id?: string }).id ?? /^[A-Za-z0-9_-]{20}$/ }, JSON.stringify(options))
   faults.code = 'PUSH_STORAGE_UNAVAILABLE'
   await t.rejects(broker.publish(room, 1, { id: 'mine' }), { code: 'PUSH_STORAGE_UNAVAILABLE', id: 'mine' })
   t.equal(failures.length, cases.length + 1)

@@ -36,7 +36,7 @@ export const rules: readonly Rule[] = [
   // ---- 7. storage
   one('7 a late write of an old connection is fenced', 'storage/memory/cursors.js', 'stored.generation > commit.generation', 'false', 'not-fenced'),
   one('7 cursors move forward only', 'storage/memory/cursors.js', 'later(stored.position, position)', 'position', 'cursor-back'),
-  one('7 across epochs by (generation, number)', 'storage/memory/cursors.js', 'isLater ? position : stored.position', 'position', 'cursor-back'),
+  one('7 across epochs by (generation, number)', 'storage/memory/cursors.js', 'else if (isLater)', 'else', 'cursor-back'),
   // ---- 11. what breaks if built carelessly
   one('11.1 one append of a publisher after the other', 'connection/publish-run.js', 'if (this.idle)', 'if (true)', 'publisher-order', 'acknowledged-not-stored', 'never-settled', 'refused-stored', 'not-live'),
   one('11.1 repeats are recognised before authorisation', 'connection/publish-run.js', 'if (await this.#answerRepeat(publication, frame))', 'if (false)', 'needless-unknown', 'refused-stored'),

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { frameOf, textFrame } from '../../lib/protocol/text-frame.js'
+import { compressedFrame, textFrame } from '../../lib/protocol/text-frame.js'
 
 /** Reads one unmasked frame by RFC 6455, 5.2. */
 function parse (frame: Buffer): { first: number, masked: boolean, header: number, payload: Buffer } {
@@ -25,9 +25,11 @@ t.test('lengths are of bytes, not of characters', async (t) => {
   }
 })
 
-t.test('a frame of parts has them in order', async (t) => {
-  const parts = [Buffer.from('{"a":['), Uint8Array.of(49, 44), new Uint8Array(0), Buffer.from('xx2]}yy').subarray(2, 5)]
-  t.equal(parse(frameOf(parts)).payload.toString(), '{"a":[1,2]}')
-  t.same(parse(frameOf([])).payload, Buffer.alloc(0))
-  t.same(frameOf([Buffer.from('a'.repeat(70_000)), Buffer.from('b')]), textFrame(`${'a'.repeat(70_000)}b`))
+t.test('[P-2.2] a compressed frame has RSV1 set', async (t) => {
+  for (const length of [0, 125, 70_000]) {
+    const payload = Buffer.alloc(length, 7)
+    const frame = parse(compressedFrame(payload))
+    t.equal(frame.first, 0xc1)
+    t.same(frame.payload, payload)
+  }
 })

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomId } from '../../broker/random-id.js'
 import { PushError } from '../../core/errors.js'
 import type { PublishFrame } from '../../protocol/frames.js'
 import { sessionOf, type ConnectionContext, type Run } from '../context.js'
@@ -16,10 +16,11 @@ export function publish (connection: ConnectionContext, frame: PublishFrame): vo
   }
   connection.publishing++
   if (frame.qos > 0) return runOf(connection, frame.channel).push(frame)
-  publishVolatile(connection, frame).catch((error: unknown) => {
+  publishVolatile(connection, frame).then(() => { connection.publishing-- }, (error: unknown) => {
+    connection.publishing--
     counters.refused++
     if (!(error instanceof PushError)) connection.log.warn({ err: error }, 'push: publish failed')
-  }).finally(() => { connection.publishing-- })
+  })
 }
 
 // The runs are bounded: an idle one is forgotten, and its publisher asked to restart it when it comes back.
@@ -40,14 +41,17 @@ function runOf (connection: ConnectionContext, channel: string): Run {
 
 async function publishVolatile (connection: ConnectionContext, { channel: name, qos, id, ttl, data }: PublishFrame): Promise<void> {
   const { channels, permissions, publishing } = connection.service.broker
-  const { client } = sessionOf(connection)
+  const { client, publisher } = sessionOf(connection)
   const channel = channels.find(name)
-  const { clientId, userId } = client
-  const publisher = userId === undefined ? { clientId } : { clientId, userId }
-  const publication = { channel, data, qos, id: id ?? randomUUID(), named: id !== undefined, ttl, publisher }
-  const known = id === undefined ? null : await publishing.recognise(publication)
-  if (known?.status === 'conflict') throw new PushError('PUSH_ID_CONFLICT')
-  if (known !== null) return
-  await permissions.check('publish', channel, client)
-  await publishing.volatile(channel, publishing.draft(publication))
+  const publication = { channel, data, qos, id: id ?? randomId(), named: id !== undefined, ttl, publisher }
+  if (id !== undefined) {
+    const known = await publishing.recognise(publication)
+    if (known?.status === 'conflict') throw new PushError('PUSH_ID_CONFLICT')
+    if (known !== null) return
+  }
+  const asked = permissions.check('publish', channel, client)
+  if (asked !== undefined) await asked
+  const draft = publishing.draft(publication)
+  if (channel.rules.history) await publishing.append(channel, [draft])
+  else await publishing.broadcast(channel, draft)
 }

@@ -23,7 +23,7 @@ export async function begin (connection: ConnectionContext, { channel: name, qos
   await broker.permissions.check('subscribe', channel, session.client)
   // To begin in the past is to read it.
   if (rewind !== undefined && rewind > 0) await broker.permissions.check('history', channel, session.client)
-  const started = await broker.subscribe({ channel: name, session: session.key, qos, position, rewind, slow: channel.rules.slow, outlet: connection })
+  const started = await broker.subscribe({ channel: name, session: session.key, qos, position, rewind, slow: channel.rules.slow, outlet: connection.outgoing })
   try {
     if (connection.ended) throw new PushError('PUSH_CLOSED')
     assertRoom(connection, name) // others may have begun meanwhile

@@ -144,10 +144,17 @@ export class ChannelLog implements Holder {
 
   #lastSequence ({ id, sequence, ttl }: PublisherKey, offset: number, now: number): void {
     this.#publishers ??= new ExpiringMap(this.#limits.publishers)
-    const last = this.#publishers.get(id, now) ?? { sequence: 0, offset: 0, until: 0 }
-    if (sequence > last.sequence) Object.assign(last, { sequence, offset })
+    const last = this.#publishers.get(id, now)
+    if (last === undefined) {
+      if (this.#publishers.add(id, { sequence, offset, until: now + ttl }, now)) this.forgotten++
+      return
+    }
+    if (sequence > last.sequence) {
+      last.sequence = sequence
+      last.offset = offset
+    }
     last.until = Math.max(last.until, now + ttl)
-    if (this.#publishers.add(id, last, now)) this.forgotten++
+    this.#publishers.renew(id, last, now)
   }
 
   get #first (): number {
@@ -200,5 +207,5 @@ export function slotOf (body: Uint8Array, qos: QoS, ttl: number | undefined, now
 
 /** A small view must not keep a large buffer alive: what is counted is what is held. */
 function compact (body: Uint8Array): Uint8Array {
-  return body.byteLength * 2 < body.buffer.byteLength ? Uint8Array.from(body) : body
+  return body.byteLength * 2 < body.buffer.byteLength ? new Uint8Array(body) : body
 }

@@ -6,9 +6,9 @@ import type { ExpiringMap, Expiring } from './expiring-map.js'
 
 /** Where a session stands, and which write of it said so. */
 export interface Cursor extends Expiring {
-  readonly position: Position
-  readonly generation: number
-  readonly number: number
+  position: Position
+  generation: number
+  number: number
 }
 
 /** One listener of one `join`. */

@@ -32,7 +32,13 @@ export class MemoryCursors implements CursorStore {
     return commits.map((commit) => {
       const stored = cursors.get(commit.session, now)
       if (stored !== undefined && stored.generation > commit.generation) return 'fenced'
-      cursors.add(commit.session, moved(stored, commit, now), now)
+      if (stored === undefined) {
+        const { position, generation, number, ttl } = commit
+        cursors.add(commit.session, { position, generation, number, until: now + ttl }, now)
+      } else {
+        move(stored, commit, now)
+        cursors.renew(commit.session, stored, now)
+      }
       return 'committed'
     })
   }
@@ -45,14 +51,15 @@ export class MemoryCursors implements CursorStore {
   }
 }
 
-/** The cursor after a commit that is not fenced. */
-function moved (stored: Cursor | undefined, commit: CursorCommit, now: number): Cursor {
-  const { generation, number } = commit
-  const until = now + commit.ttl
-  const position = { epoch: commit.position.epoch, offset: commit.position.offset }
-  if (stored === undefined) return { position, generation, number, until }
+// By a commit that is not fenced.
+function move (stored: Cursor, commit: CursorCommit, now: number): void {
+  const { generation, number, position, ttl } = commit
   const isLater = generation > stored.generation || number > stored.number
-  const write = isLater ? { generation, number } : { generation: stored.generation, number: stored.number }
-  if (position.epoch === stored.position.epoch) return { position: later(stored.position, position), ...write, until }
-  return { position: isLater ? position : stored.position, ...write, until }
+  if (position.epoch === stored.position.epoch) stored.position = later(stored.position, position)
+  else if (isLater) stored.position = position
+  if (isLater) {
+    stored.generation = generation
+    stored.number = number
+  }
+  stored.until = now + ttl
 }

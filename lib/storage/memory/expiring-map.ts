@@ -2,7 +2,12 @@
 export interface Expiring {
   /** The first moment at which it is gone. */
   until: number
+  /** When it was last made the newest. Kept by the map. */
+  renewedAt?: number
 }
+
+/** How exactly the order of age is kept, in milliseconds: to move an entry costs more than to find it. */
+const ORDER = 1000
 
 /**
  * A map whose entries expire, and of which the oldest is forgotten when there are more than `limit`.
@@ -33,7 +38,13 @@ export class ExpiringMap<Value extends Expiring> {
   add (key: string, value: Value, now: number): boolean {
     this.#entries.delete(key)
     this.#entries.set(key, value)
+    value.renewedAt = now
     return this.#entries.size > this.#limit && this.#forgetOldest(now)
+  }
+
+  /** Makes a living entry the newest, or nearly so. */
+  renew (key: string, value: Value, now: number): void {
+    if (now - (value.renewedAt ?? -Infinity) > ORDER) this.add(key, value, now)
   }
 
   delete (key: string): void {

@@ -16,21 +16,23 @@ export class InOrder {
 
   /** Calls `call` for each listener there is when its turn has come. Never throws. */
   tell<Listener> (listeners: Iterable<Listener>, call: (listener: Listener) => void): void {
-    const telling = () => {
-      for (const listener of listeners) {
-        try {
-          call(listener)
-        } catch (error) {
-          this.#onThrow(error)
-        }
-      }
-    }
     if (this.#telling) {
-      this.#waiting.push(telling)
+      this.#waiting.push(() => this.#tellNow(listeners, call))
       return
     }
     this.#telling = true
-    for (let next: (() => void) | undefined = telling; next !== undefined; next = this.#waiting.shift()) next()
+    this.#tellNow(listeners, call)
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) next()
     this.#telling = false
+  }
+
+  #tellNow<Listener> (listeners: Iterable<Listener>, call: (listener: Listener) => void): void {
+    for (const listener of listeners) {
+      try {
+        call(listener)
+      } catch (error) {
+        this.#onThrow(error)
+      }
+    }
   }
 }
