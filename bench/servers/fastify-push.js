@@ -1,0 +1,55 @@
+import { createRequire } from 'node:module'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { LISTEN, serve } from './serve.js'
+
+// Large enough that none is met: what is measured is the work, not the refusal. A limit that a build does not know it ignores.
+const LIMITS = {
+  frameBytes: 1024 * 1024,
+  helloTimeout: '60s',
+  subscriptions: 1_000_000,
+  publishesInFlight: 100_000,
+  requestsInFlight: 1_000_000,
+  framesPerSecond: 10_000_000,
+  bytesPerSecond: 10_000_000_000,
+  connections: 1_000_000,
+  connectionsPerIp: 1_000_000,
+  connectionsPerUser: 1_000_000,
+  heapUsed: 1,
+  bufferedBytesTotal: 4_000_000_000,
+  silence: '12h'
+}
+
+/**
+ * Options: `dist`, the folder it was built to; `compression`, as the plugin's; `history`, of all channels.
+ * Handlers: `publish` messages of the server's own; `publishMany`, the same one so many times; `publishEach`, one to each of so many channels; `connections`, how many there are.
+ */
+serve(async ({ dist, compression = false, history }) => {
+  const entry = resolve(dist, 'lib/index.js')
+  const { default: fastifyPush } = await import(pathToFileURL(entry))
+  // The Fastify that the plugin was made with: that of its own tree.
+  const { default: fastify } = await import(pathToFileURL(createRequire(entry).resolve('fastify')))
+  const app = fastify()
+  await app.register(fastifyPush, {
+    compression,
+    heartbeat: { interval: '1h' },
+    channels: { '*': { clientPublish: true, ...(history && { history }) } },
+    limits: LIMITS
+  })
+  await app.listen(LISTEN)
+  return {
+    port: app.server.address().port,
+    handlers: {
+      async publish ({ channel, messages, qos }) {
+        for (const data of messages) await app.push.publish(channel, data, { qos })
+      },
+      async publishMany ({ channel, count, data }) {
+        for (let i = 0; i < count; i++) await app.push.publish(channel, data, { qos: 1 })
+      },
+      async publishEach ({ channels, data }) {
+        for (let i = 0; i < channels; i++) await app.push.publish(`idle/${i}`, data, { qos: 1 })
+      },
+      connections: () => app.push.stats().connections
+    }
+  }
+})
