@@ -153,6 +153,14 @@ t.test('The client', async (t) => {
   t.equal(iterating.output(), 'one\ntwo\n')
 })
 
+t.test('Under load', async (t) => {
+  const [code] = of('Under load') as [string]
+  const serving = await run(code, await freePort())
+  t.teardown(() => end(serving))
+  await serving.prints('0')
+  t.pass('the options are taken')
+})
+
 t.test('Storage adapters', async (t) => {
   const [code] = of('Storage adapters') as [string]
   const kit = await run(code, 0)
@@ -165,6 +173,6 @@ t.test('Storage adapters', async (t) => {
 
 t.test('no snippet is left out', async (t) => {
   t.strictSame([...new Set(snippets.map(({ heading }) => heading))],
-    ['Usage', 'Publishing', 'Who may do what', 'The client', 'Storage adapters'])
-  t.equal(snippets.length, 8)
+    ['Usage', 'Publishing', 'Who may do what', 'The client', 'Under load', 'Storage adapters'])
+  t.equal(snippets.length, 9)
 })

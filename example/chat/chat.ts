@@ -24,7 +24,7 @@ export async function startChat (port: number): Promise<Chat> {
     session: { ttl: '1h' } // a page that was cut off for that long still continues where it was
   })
   await app.register(pages, { network })
-  await app.listen({ host: '127.0.0.1', port: 0 })
+  await app.listen({ host: '127.0.0.1', port: 0, backlog: 4096 })
   const { port: target } = app.server.address() as AddressInfo
   const url = `http://127.0.0.1:${await network.listen(port, target)}/`
   const close = async () => {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Publisher, QoS } from '../../types/message.js'
 import type { AppendOutcome, Draft, Feed, IdKey, LogStore, PublisherKey, Recognised } from '../../types/storage.js'
 import type { Clock } from '../core/clock.js'
@@ -105,5 +105,5 @@ function keys (publisher: PublisherKey | undefined, id: IdKey | undefined): { pu
 
 // Bodies are compared as they came in, before hooks; 128 bits are plenty to tell two of them apart.
 function fingerprint (value: unknown): string {
-  return createHash('sha256').update(JSON.stringify(value)).digest('base64url').slice(0, 22)
+  return hash('sha256', JSON.stringify(value), 'base64url').slice(0, 22)
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { ClientInfo, Identity } from '../../types/options.js'
 import type { Position, Publisher } from '../../types/message.js'
 import type { Broker } from '../broker/broker.js'
@@ -43,7 +43,7 @@ export class Session {
     // The secret of a client without a name is never shown to others: they see a name derived from it.
     this.key = hello.clientId === undefined ? `${user}/s/${hello.session}` : `${user}/c/${hello.clientId}`
     this.client = {
-      clientId: hello.clientId ?? createHash('sha256').update(this.key).digest('base64url').slice(0, 12),
+      clientId: hello.clientId ?? hash('sha256', this.key, 'base64url').slice(0, 12),
       ...(identity === null ? {} : { userId: identity.userId, claims: identity.claims })
     }
     const { clientId, userId } = this.client

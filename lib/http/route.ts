@@ -26,7 +26,7 @@ export function addRoute (fastify: FastifyInstance, { path, service, authenticat
     method: 'GET',
     url: path,
     schema: { hide: true } as object,
-    onRequest: (request, reply) => admit(request, reply, service),
+    onRequest: (request, reply, done) => admit(request, reply, service, done),
     handler: (_request, reply) => reply.code(426).header('upgrade', 'websocket').send({ statusCode: 426, error: 'Upgrade Required', message: `This is a WebSocket of ${SUBPROTOCOL}` }),
     wsHandler: (webSocket, request) => {
       inflate.takeOver(webSocket)
@@ -36,12 +36,23 @@ export function addRoute (fastify: FastifyInstance, { path, service, authenticat
 }
 
 // Where there is no room at all, to say so over HTTP is the cheapest. A page cannot see it, and comes back later as after any failure.
-async function admit (request: FastifyRequest, reply: FastifyReply, service: Service): Promise<void> {
-  if (request.headers.upgrade === undefined) return
+function admit (request: FastifyRequest, reply: FastifyReply, service: Service, done: () => void): void {
+  if (request.headers.upgrade === undefined) return done()
   const limit = service.atDoor(addressOf(request), request.log)
-  if (limit === null) return
+  if (limit === null) {
+    holdBack(request)
+    return done()
+  }
   const status = limit === 'connectionsPerIp' ? 429 : 503
-  await reply.code(status).header('retry-after', Math.ceil(COME_BACK[0] / 1000)).send({ statusCode: status, code: 'PUSH_TOO_MANY', limit, message: 'no room for another connection' })
+  reply.code(status).header('retry-after', Math.ceil(COME_BACK[0] / 1000)).send({ statusCode: status, code: 'PUSH_TOO_MANY', limit, message: 'no room for another connection' })
+}
+
+// The answer to the upgrade, the welcome and what was missed leave in one write, where all of it is known at once: when thousands come back
+// together, writes are among what costs the most. What this tick has gathered is written between the two callbacks.
+function holdBack ({ raw: { socket } }: FastifyRequest): void {
+  if (socket === undefined) return // injected
+  socket.cork()
+  setImmediate(() => setImmediate(() => socket.uncork()))
 }
 
 // Everything is attached before the first await: frames that come early are not lost.
