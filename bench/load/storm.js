@@ -3,6 +3,7 @@ import { cpuOf } from '../processes/usage.js'
 import { Connection, openAll } from './connection.js'
 import { Witness } from './witness.js'
 
+const TRIES = 5 // where the kernel resets a connection before the server has seen it
 const AT_ONCE = 200 // handshakes, as long as nobody looks at the clock
 const PATIENCE = 60_000 // milliseconds
 
@@ -49,7 +50,7 @@ export class Storm {
   /** Connects all again at once, and measures until each has the messages it missed (those from `first` on, `missed` of them). */
   async run ({ pid, first, missed }) {
     const before = { server: cpuOf(pid), load: cpuOf(process.pid), wall: performance.now() }
-    await Promise.all([...this.#connections.map((connection) => connection.open()), this.#all(missed)])
+    await Promise.all([...this.#connections.map(openPatiently), this.#all(missed)])
     const measured = {
       wall: performance.now() - before.wall,
       serverCpu: cpuOf(pid) - before.server,
@@ -84,5 +85,16 @@ export class Storm {
       if (received !== first + messages) throw new Error(`a subscriber got ${received} messages in all, not ${first + messages}`)
     }
     this.#witness.check(first, first + messages)
+  }
+}
+
+// As any client would: with thousands of connections in one moment the kernel's queues overflow now and then.
+async function openPatiently (connection) {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await connection.open()
+    } catch (error) {
+      if (error.code !== 'ECONNRESET' || tries === TRIES) throw error
+    }
   }
 }

@@ -6,7 +6,7 @@ import { textOf } from '../load/data.js'
 import { DEFLATE, Wire, isCompressed, textOfFrame } from './wire.js'
 
 const PROTOCOL = 'fastify-push.1'
-const PING = maskedFrame(TEXT, '{"type":"ping"}')
+const STAY = maskedFrame(TEXT, '{"type":"pong"}') // the first frame after the hello makes this connection the owner of its session
 const PONG = maskedFrame(TEXT, '{"type":"pong"}')
 const FROM = Buffer.from('"from":')
 const OFFSET_WIDTH = 12
@@ -17,7 +17,6 @@ const TYPE = 9
 const MESSAGES = code('me')
 const PUBLISHED = code('pu')
 const PINGED = code('pi')
-const PONGED = code('po')
 const WELCOME = code('we')
 
 /** PROTOCOL.md, as far as a load needs it. Messages in a frame are counted by their size: all have the same. */
@@ -45,7 +44,6 @@ export class FastifyPushWire extends Wire {
     if (type === MESSAGES) return this.#messages(connection, buffer, start, length, first)
     if (type === PUBLISHED) return JSON.parse(buffer.utf8Slice(start, start + length)).count
     if (type === PINGED) connection.write(PONG)
-    else if (type === PONGED) connection.ready() // the session is this connection's
     else if (type === WELCOME) this.#welcome(connection, start + length, buffer, start)
     else throw new Error(`fastify-push said ${buffer.utf8Slice(start, start + length)}`)
     return 0
@@ -57,7 +55,8 @@ export class FastifyPushWire extends Wire {
       if (code !== undefined) throw new Error(`fastify-push refused the subscription: ${code}`)
       connection.state.position = position
     }
-    connection.write(PING)
+    connection.write(STAY)
+    connection.ready()
   }
 
   #messages (connection, buffer, start, length, first) {

@@ -131,7 +131,7 @@ export class Session implements Wire {
     })
     this.#events.welcome(frame)
     if (this.#link !== link || !link.live) return
-    if (link.sent === 0) link.send({ type: 'ping' }) // owns the session from its first frame on: [P-2.7]
+    if (link.sent === 0) link.send({ type: 'pong' }) // owns the session from its first frame on: [P-2.7]
     this.#enter('live')
   }
 

@@ -15,8 +15,11 @@ import { Throttle, type RateName, type Throttled } from './throttle.js'
 import { Turns } from './turns.js'
 
 /** Frames, and characters of them, that may wait while a hello or a take-over is under way. */
-const WAITING_FRAMES = 1024
+const WAITING_FRAMES = 8192
 const WAITING_LENGTH = 1024 * 1024
+
+/** Every so many waiting frames the socket is told once more not to read: one read from it may hold thousands. */
+const PAUSE_FRAMES = 256
 
 /**
  * - `new`: waits for the hello.
@@ -136,11 +139,18 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
         return
       case 'greeting':
       case 'claiming':
-        if (this.#waiting.push(frame) > WAITING_FRAMES || this.#waitingLength > WAITING_LENGTH) this.end('PUSH_TOO_MANY')
+        this.#wait(frame)
         return
       case 'owner':
         handle(this, frame)
     }
+  }
+
+  // A client with many subscriptions and a full outbox sends them all at once: it is not read for a while, so that only what had been read waits.
+  #wait (frame: ClientFrame): void {
+    const frames = this.#waiting.push(frame)
+    if (frames > WAITING_FRAMES || this.#waitingLength > WAITING_LENGTH) this.end('PUSH_TOO_MANY')
+    else if (frames % PAUSE_FRAMES === 0) this.#socket.pause()
   }
 
   // Goes through a state in which frames wait; they are taken when it is over.
@@ -152,6 +162,7 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
       this.state = after
       const waiting = this.#waiting
       this.#waiting = []
+      if (waiting.length >= PAUSE_FRAMES) this.#socket.resume()
       for (const frame of waiting) this.#take(frame)
     }).catch((error: unknown) => this.fail(error))
   }

@@ -122,7 +122,7 @@ t.test('[P-4.2] at QoS 0 behind means jump, and nothing is acknowledged', async 
   socket.records('a', 13)
   await pass()
   t.same(got, [1, 5, 6, 13])
-  t.same(socket.frames, [{ type: 'ping' }])
+  t.same(socket.frames, [{ type: 'pong' }])
 })
 
 t.test('[P-4.1] messages without a place are handed over and move no cursor; slow handlers bound them', async (t) => {

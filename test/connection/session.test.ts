@@ -149,8 +149,24 @@ t.test('[P-2.7] ownership begins with the first frame after the hello', async (t
   t.test('more frames than may wait', async (t) => {
     const { connect } = await openNode()
     const peer = connect(new Promise(() => {}))
-    await peer.send({ type: 'hello', session: secret() }, ...Array(1025).fill({ type: 'ping' }))
+    await peer.send({ type: 'hello', session: secret() }, ...Array(255).fill({ type: 'ping' }))
+    t.equal(peer.socket.paused, false)
+    await peer.send({ type: 'ping' })
+    t.equal(peer.socket.paused, true, 'what can wait in the network waits there')
+    await peer.send(...Array(8193 - 256).fill({ type: 'ping' }))
     t.same(peer.socket.ending, { code: 4429, reason: 'PUSH_TOO_MANY' })
+  })
+
+  t.test('many frames at once are all taken, and it is read again', async (t) => {
+    let proceed = (): void => {}
+    const { connect } = await openNode()
+    const peer = connect(new Promise((resolve) => { proceed = () => resolve(null) }))
+    await peer.send({ type: 'hello', session: secret() }, ...Array(1500).fill({ type: 'ping' }))
+    t.equal(peer.socket.paused, true)
+    proceed()
+    await settled()
+    t.equal(peer.socket.paused, false)
+    t.equal(peer.all('pong').length, 1500)
   })
 
   t.test('a claim that fails ends the connection, to come back later', async (t) => {
