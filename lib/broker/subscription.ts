@@ -321,8 +321,9 @@ export class Subscription {
     this.#seen = gap === undefined || gap.reason === 'retention' ? Math.max(this.#seen, page.head) : page.head
     // What came while the page was on its way.
     if (this.#other?.epoch === page.epoch) this.#seen = Math.max(this.#seen, this.#other.to)
-    this.#stale = false
-    this.#other = null
+    // A page may have been read for others a moment ago: what was heard of a yet other epoch still holds.
+    this.#stale = this.#other !== null && this.#other.epoch !== page.epoch && this.epoch !== page.epoch
+    this.#other = this.#stale ? this.#other : null
     if (gap !== undefined) this.#lose(position, gap)
     if (page.records.length > 0 && page.from === this.#next) this.#send(shared)
     else if (page.records.length === 0 && gap === undefined && this.#next <= this.#seen) throw new PushError('PUSH_STORAGE_UNAVAILABLE', 'the log lags behind its feed')

@@ -8,6 +8,9 @@ export interface Holder {
   dropSlow (): void
 }
 
+/** How far below the limit relief goes: to the limit itself, the next write would ask for it again. */
+const RELIEVED = 0.9
+
 /** The bytes that wait in all sockets of a node. Only connections in which some wait are known here. */
 export class Buffers {
   readonly #limit: number
@@ -15,7 +18,7 @@ export class Buffers {
   #total = 0
   #relieving = false
 
-  /** `limit`: bytes in all; beyond it those who hold the most are dropped. */
+  /** `limit`: bytes in all; beyond it those who hold the most are dropped, until a tenth of it is free. */
   constructor (limit: number) {
     this.#limit = limit
   }
@@ -36,12 +39,16 @@ export class Buffers {
   // A socket does not tell when some of its bytes have left, only when all have: so everybody looks again first.
   #relieve (): void {
     this.#relieving = true
-    for (const holder of [...this.#holders]) holder.look()
-    const largest = [...this.#holders].sort((a, b) => b.held - a.held)
-    for (const holder of largest) {
-      if (this.#total <= this.#limit) break
-      holder.dropSlow()
+    try {
+      for (const holder of [...this.#holders]) holder.look()
+      if (this.#total <= this.#limit) return
+      const largest = [...this.#holders].sort((a, b) => b.held - a.held)
+      for (const holder of largest) {
+        if (this.#total <= this.#limit * RELIEVED) return
+        holder.dropSlow()
+      }
+    } finally {
+      this.#relieving = false
     }
-    this.#relieving = false
   }
 }

@@ -162,7 +162,7 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
       this.state = after
       const waiting = this.#waiting
       this.#waiting = []
-      if (waiting.length >= PAUSE_FRAMES) this.#socket.resume()
+      if (waiting.length >= PAUSE_FRAMES && !this.#throttle.pausing) this.#socket.resume()
       for (const frame of waiting) this.#take(frame)
     }).catch((error: unknown) => this.fail(error))
   }

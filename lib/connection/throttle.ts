@@ -66,6 +66,11 @@ export class Throttle {
     this.#slow('framesPerSecond', this.#frames.take(1))
   }
 
+  /** Whether reading has stopped for a time, and goes on by itself. */
+  get pausing (): boolean {
+    return this.#cancel !== null
+  }
+
   /** The connection has ended: reads what is left, so that a closing handshake can end too, but nothing that comes too fast. */
   release (): void {
     this.#ended = true
@@ -89,7 +94,7 @@ export class Throttle {
       // What had been read when reading stopped has come since.
       const frames = this.#frames.owed
       const bytes = this.#bytes.owed
-      if (frames > 0 || bytes > 0) this.#wait(frames > bytes ? 'framesPerSecond' : 'bytesPerSecond', Math.max(frames, bytes))
+      if (frames > 0 || bytes > 0) this.#slow(frames > bytes ? 'framesPerSecond' : 'bytesPerSecond', Math.max(frames, bytes))
       else this.#socket.resume()
     })
   }

@@ -25,7 +25,7 @@ const ATTACHED = Symbol('fastify-push.attached')
 
 /** Hands what happens on a WebSocket, and on the stream below it, to its connection. */
 export function listen (webSocket: WebSocket, stream: Duplex, socket: WebSocketSocket, connection: Connection, log: SocketLog): void {
-  const attached: Attached = { socket, stream, connection, log, came: 0 }
+  const attached: Attached = { socket, stream, connection, log, came: cameOn(stream) }
   Object.assign(webSocket, { [ATTACHED]: attached })
   Object.assign(stream, { [ATTACHED]: attached })
   webSocket.on('message', onMessage).on('ping', onControl).on('pong', onControl).on('close', onClose)
@@ -75,10 +75,15 @@ const onClose = guarded(({ socket, connection }) => {
 
 const onDrain = guarded(({ connection }) => connection.drained())
 
+// All that ever came: a proxy may have used the socket for other requests before.
+function cameOn (stream: Duplex): number {
+  return (stream as Partial<NetSocket>).bytesRead ?? 0
+}
+
 // Whatever the bytes were part of: headers, fragments, and what is compressed count as they are on the wire. A message that never ends
 // is not seen here; `ws` bounds it.
 function tellCame (attached: Attached): void {
-  const came = (attached.stream as Partial<NetSocket>).bytesRead ?? 0
+  const came = cameOn(attached.stream)
   attached.connection.came(came - attached.came)
   attached.came = came
 }

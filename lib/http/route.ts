@@ -50,7 +50,7 @@ function admit (request: FastifyRequest, reply: FastifyReply, service: Service, 
 // The answer to the upgrade, the welcome and what was missed leave in one write, where all of it is known at once: when thousands come back
 // together, writes are among what costs the most. What this tick has gathered is written between the two callbacks.
 function holdBack ({ raw: { socket } }: FastifyRequest): void {
-  if (socket === undefined) return // injected
+  if (typeof socket?.cork !== 'function') return // injected
   socket.cork()
   setImmediate(() => setImmediate(() => socket.uncork()))
 }

@@ -10,6 +10,8 @@ export class CursorChecks {
   readonly #writers = new Map<string, Writer>()
   /** What was ever committed, by session, channel and epoch, and when. */
   readonly #commits = new Map<string, Array<{ offset: number, at: number }>>()
+  /** The furthest commit of each, whatever became of the cursor. */
+  readonly #furthest = new Map<string, number>()
   /** What of `… position` no process of the session's client has handled, or `undefined`. */
   readonly #unhandled: (session: string, channel: string, position: Position) => number | undefined
 
@@ -33,6 +35,7 @@ export class CursorChecks {
     }
     if (outcome === 'fenced') return
     const place = `${key}\n${position.epoch}`
+    this.#furthest.set(place, Math.max(this.#furthest.get(place) ?? -1, position.offset))
     this.#commits.set(place, [...this.#commits.get(place) ?? [], { offset: position.offset, at: this.#history.now }])
     const isLater = writer === undefined || generation > writer.generation || number > writer.number
     const { now, store } = this.#history
@@ -49,6 +52,11 @@ export class CursorChecks {
   reached (session: string, channel: string, { epoch, offset }: Position, time = Infinity): boolean {
     const commits = this.#commits.get(`${session}\n${channel}\n${epoch}`) ?? []
     return commits.some((commit) => commit.offset >= offset && commit.at <= time)
+  }
+
+  /** Whether a cursor has ever been at or beyond a position, also one that was removed since: who is told of it may hear of it later. */
+  everReached (session: string, channel: string, { epoch, offset }: Position): boolean {
+    return (this.#furthest.get(`${session}\n${channel}\n${epoch}`) ?? -1) >= offset
   }
 
   /** The cursor was removed. */

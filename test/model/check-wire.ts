@@ -21,6 +21,8 @@ export interface WireWorld {
   saved (process: string, channel: string): Position | null | undefined
   /** Whether the session's cursor has, up to `time`, ever been at or beyond a position. */
   committed (process: string, channel: string, position: Position, time?: number): boolean
+  /** The same at any time, and even if the cursor was removed since. */
+  everCommitted (process: string, channel: string, position: Position): boolean
   /** A process acknowledges a position. */
   acknowledges (process: string, channel: string, position: Position): void
   /** Whether the store has known a cursor of the session all the time since. */
@@ -184,7 +186,7 @@ export class WireChecks implements Tap {
   }
 
   #checkConfirmed (process: string, channel: string, position: Position): void {
-    if (!this.#world.committed(process, channel, position)) {
+    if (!this.#world.everCommitted(process, channel, position)) {
       this.#history.found('confirmed-not-stored', `${process} is told that ${channel} ${show(position)} is stored`)
     }
   }

@@ -165,6 +165,7 @@ export class World {
       reader: (process, channel) => this.client(process)?.readers.get(channel),
       saved: (process, channel) => this.client(process)?.person.saved(channel),
       committed: (process, channel, position, time) => this.#cursors.reached(this.client(process)?.key ?? '', channel, position, time),
+      everCommitted: (process, channel, position) => this.#cursors.everReached(this.client(process)?.key ?? '', channel, position),
       acknowledges: (process, channel, position) => this.client(process)?.person.acknowledges(channel, position),
       knows: (process, channel, since) => this.#knows(this.client(process), channel, since),
       told: (process, channel, position) => this.client(process)?.person.tell(channel, position),

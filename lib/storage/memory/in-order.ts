@@ -14,16 +14,19 @@ export class InOrder {
     this.#onThrow = onThrow
   }
 
-  /** Calls `call` for each listener there is when its turn has come. Never throws. */
+  /** Calls `call` for each listener there is when its turn has come. Throws only if `onThrow` does. */
   tell<Listener> (listeners: Iterable<Listener>, call: (listener: Listener) => void): void {
     if (this.#telling) {
       this.#waiting.push(() => this.#tellNow(listeners, call))
       return
     }
     this.#telling = true
-    this.#tellNow(listeners, call)
-    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) next()
-    this.#telling = false
+    try {
+      this.#tellNow(listeners, call)
+      for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) next()
+    } finally {
+      this.#telling = false
+    }
   }
 
   #tellNow<Listener> (listeners: Iterable<Listener>, call: (listener: Listener) => void): void {
