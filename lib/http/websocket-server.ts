@@ -15,8 +15,7 @@ export interface WebSocketServerOptions {
 }
 
 // ws ≥ 8.21 bounds what an unfinished message may hold (CVE-2026-62389); its own defaults are generous.
-// It answers pings by itself, and drops a peer for which more answers wait than that: a burst that the rates allow is not too many.
-const RECEIVER_LIMITS = { maxFragments: 1024, maxBufferedChunks: 4096, maxPendingAutoPongs: 16_384 }
+const FRAGMENT_LIMITS = { maxFragments: 1024, maxBufferedChunks: 4096 }
 
 /** No message refers to an earlier one: neither side has to keep anything between two of them. */
 const PER_MESSAGE_DEFLATE = { serverNoContextTakeover: true, clientNoContextTakeover: true }
@@ -57,7 +56,7 @@ function ours ({ websocket = {}, frameBytes, closeGrace, compression }: WebSocke
       handleProtocols: chooseProtocol,
       perMessageDeflate: compression === null ? false : PER_MESSAGE_DEFLATE,
       ...closing,
-      ...RECEIVER_LIMITS,
+      ...FRAGMENT_LIMITS,
       ...options
     }
   }
