@@ -166,6 +166,6 @@ export interface ChannelOptions {
 /**
  * - `catch-up`: it stays on its cursor and reads the log as it can; nothing is lost that the log still has.
  * - `drop`: what came meanwhile is passed over once it has room again. A `gap` with reason `slow` says what.
- * - `disconnect`: its connection ends with `PUSH_TOO_MANY`. The client comes back, and goes on from its cursor.
+ * - `disconnect`: its connection ends: with `PUSH_TOO_MANY`, or without a word where it is its buffer that is full. The client comes back, and goes on from its cursor.
  */
 export type SlowPolicy = 'catch-up' | 'drop' | 'disconnect'
