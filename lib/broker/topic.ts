@@ -91,7 +91,7 @@ export class Topic implements FeedListener, Followed, Ending {
   }
 
   #wake (): void {
-    if (this.#bytes > TICK_BYTES) this.flush(false)
+    if (this.#bytes > TICK_BYTES) return this.flush(false)
     if (this.#scheduled) return
     this.#scheduled = true
     this.#tick.channel(this)

@@ -10,21 +10,19 @@ export type Decoded<Frame> =
   | { readonly status: 'unknown', readonly type: string, readonly id?: number }
   | { readonly status: 'malformed', readonly why: string }
 
-const decodeAnyClientFrame = decoder<ClientFrame>(clientFrames)
-
 /** Decodes a frame that a client sent. Never throws. */
-export function decodeClientFrame (text: string): Decoded<ClientFrame> {
-  const frame = readAck(text) ?? (nestsDeeperThan(text, MAX_DEPTH) ? null : readPublish(text))
-  return frame === null ? decodeAnyClientFrame(text) : { status: 'frame', frame }
-}
+export const decodeClientFrame = decoder<ClientFrame>(clientFrames, (text) => readAck(text) ?? readPublish(text))
 
 /** Decodes a frame that a server sent. Never throws. For tests and tools; the SDK trusts its server and checks less. */
 export const decodeServerFrame = decoder<ServerFrame>(serverFrames)
 
-function decoder<Frame> (schemas: typeof clientFrames | typeof serverFrames): (text: string) => Decoded<Frame> {
+// `frequent` reads the frames of which there are the most, or says that a text is none of them.
+function decoder<Frame> (schemas: typeof clientFrames | typeof serverFrames, frequent: (text: string) => Frame | null = () => null): (text: string) => Decoded<Frame> {
   const validators = new Map(Object.entries(schemas).map(([type, schema]) => [type, Compile(schema)]))
   return (text) => {
     if (nestsDeeperThan(text, MAX_DEPTH)) return { status: 'malformed', why: `nested deeper than ${MAX_DEPTH}` }
+    const frame = frequent(text)
+    if (frame !== null) return { status: 'frame', frame }
     let value: unknown
     try {
       value = JSON.parse(text)
