@@ -147,7 +147,9 @@ export class Connection {
   /** Drops the connection without a word, and leaves no port behind that waits. */
   cut () {
     this.#socket.removeAllListeners('close')
-    this.#socket.resetAndDestroy()
+    // Where the FIN is on its way libuv refuses to reset, and Node would never close it.
+    if (this.#socket.writableEnded && !this.#socket.writableFinished) this.#socket.destroy()
+    else this.#socket.resetAndDestroy()
   }
 }
 

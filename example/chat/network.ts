@@ -40,7 +40,7 @@ export class Network {
   cut (page: string): void {
     this.#cut.add(page)
     for (const [socket, owner] of this.#sockets) {
-      if (owner === page) socket.resetAndDestroy()
+      if (owner === page) reset(socket)
     }
   }
 
@@ -67,7 +67,7 @@ export class Network {
     // A request fits into its first packet here: there is no real network on a loopback.
     outer.once('data', (first: Buffer) => {
       const page = pageOf(first)
-      if (page !== null && this.#cut.has(page)) return outer.resetAndDestroy()
+      if (page !== null && this.#cut.has(page)) return reset(outer)
       const inner = connect(this.#target, HOST)
       this.#keep(outer, page)
       this.#keep(inner, page)
@@ -88,4 +88,10 @@ export class Network {
 
 function pageOf (request: Buffer): string | null {
   return /^GET \/push\?page=([\w-]{1,64}) /.exec(request.toString('latin1'))?.[1] ?? null
+}
+
+// A connection whose FIN is on its way cannot be reset: libuv refuses, and Node would never close it.
+function reset (socket: Socket): void {
+  if (socket.writableEnded && !socket.writableFinished) socket.destroy()
+  else socket.resetAndDestroy()
 }

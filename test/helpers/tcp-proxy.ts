@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { reset } from './reset.js'
 
 /** From whom to whom. */
 export type Direction = 'up' | 'down'
@@ -44,8 +45,8 @@ export class TcpProxy {
   /** Ends every connection by RST, on both sides. */
   reset (): void {
     for (const { client, server } of this.#pairs) {
-      client.resetAndDestroy()
-      server.resetAndDestroy()
+      reset(client)
+      reset(server)
     }
   }
 
@@ -122,7 +123,7 @@ export class TcpProxy {
   #cut ({ client, server }: Pair, direction: Direction): void {
     this.#cutAfter[direction] = Infinity
     const [sender, receiver] = direction === 'up' ? [client, server] : [server, client]
-    sender.resetAndDestroy()
+    reset(sender)
     receiver.end() // what went through before arrives
   }
 

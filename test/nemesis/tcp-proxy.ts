@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import type { Cut, Direction, Fault } from './fault.js'
 import { FrameScanner, type Passed, type Says } from './frame-scanner.js'
+import { reset } from '../helpers/reset.js'
 
 export interface ProxyEvents {
   /** What becomes of the next connection, `index` counting them from 0. `null`: nothing. */
@@ -59,7 +60,7 @@ export class TcpProxy {
   #accept (client: Socket, target: number): void {
     if (this.refusing) {
       client.on('error', () => {})
-      client.resetAndDestroy()
+      reset(client)
       return
     }
     const fault = this.#isCalm ? null : this.#events.fault(this.#index++)
@@ -107,8 +108,8 @@ class ProxiedConnection {
   drop (): void {
     this.#isOver = true
     this.#lifetime.over()
-    this.#client.resetAndDestroy()
-    this.#server.resetAndDestroy()
+    reset(this.#client)
+    reset(this.#server)
   }
 
   /** The client lives on another connection now. */
