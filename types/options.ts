@@ -83,6 +83,8 @@ export interface Limits {
   bufferedBytes?: number
   /** Bytes that wait in all connections of this process. Beyond it those with the most are dropped: they come back, and go on from their cursors. Default 256 MiB. */
   bufferedBytesTotal?: number
+  /** How long a reader that had caught up may be behind, where the channel's `slow` is `drop` or `disconnect`; if there is still no room for it then, it is slow. Default 5 s. */
+  slowAfter?: Duration
   /** How long a connection whose buffer is full may take nothing at all before it is dropped. Default 30 s. */
   stalled?: Duration
   /** Messages in one page of history. Default 1,000. */
@@ -155,8 +157,8 @@ export interface ChannelOptions {
   /** Whether clients may publish. Default `false`. */
   clientPublish?: boolean
   /**
-   * What happens to a subscriber of QoS 1 or 2 that had caught up and then does not keep up: because `limits.bufferedBytes` wait in its
-   * connection, or it has not acknowledged `limits.window` records. Default `catch-up`.
+   * What happens to a subscriber of QoS 1 or 2 that had caught up, then was behind for `limits.slowAfter`, and has no room even then:
+   * because `limits.bufferedBytes` wait in its connection, or it has not acknowledged `limits.window` records. Default `catch-up`.
    */
   slow?: SlowPolicy
   /** Narrower than the plugin's: both must say yes. */

@@ -74,7 +74,7 @@ export class Broker {
         context.onPublishFailed(error, channel)
       }
     })
-    const subscription = { pages: new Pages(log, clock), clock, counters, window: settings.limits.window, onError }
+    const subscription = { pages: new Pages(log, clock), clock, counters, window: settings.limits.window, slowAfter: settings.limits.slowAfter, onError }
     this.#subscribing = { hub: this.#hub, log, cursors: storage.cursors, subscription }
   }
 

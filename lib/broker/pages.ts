@@ -7,11 +7,14 @@ import { SharedFrame } from './shared-frame.js'
 /** Most bytes of bodies read at once. */
 const PAGE_BYTES = 256 * 1024
 
-/** How long a page is good for others, in milliseconds: its records never change, but those with a `ttl` of their own run out. */
+/** How long a page is good for others once it came, in milliseconds: its records never change, but those with a `ttl` of their own run out. */
 const LIFE = 500
 
-/** Bytes of bodies that are kept for others at the most. */
+/** Bytes that are kept for others at the most, about. */
 const KEPT_BYTES = 16 * 1024 * 1024
+
+/** Bytes of a record that are not its body, about. */
+const RECORD_BYTES = 128
 
 /** Where a reader is. */
 export interface PageQuery {
@@ -42,6 +45,13 @@ export class SharedPage {
     this.page = page
   }
 
+  /** What it holds on to, about: records, and the frames that repeat their bodies. */
+  get bytes (): number {
+    let bytes = 0
+    for (const { body } of this.page.records) bytes += RECORD_BYTES + 2 * (body?.byteLength ?? 0)
+    return bytes
+  }
+
   /** Its frames, in order. `rewound`: up to there QoS 0 records are sent too. */
   portions (rewound: number): readonly Portion[] {
     // Beyond the page's ends all are alike.
@@ -61,14 +71,15 @@ export class SharedPage {
 
 interface Kept {
   readonly at: number
-  readonly page: Promise<SharedPage>
-  bytes: number
+  readonly page: SharedPage
+  readonly bytes: number
 }
 
 /** Reads of the log by those who are behind. A thousand who stand in the same place make one read and one encoding. */
 export class Pages {
   readonly #log: LogStore
   readonly #clock: Clock
+  readonly #pending = new Map<string, Promise<SharedPage>>()
   // In the order of their age.
   readonly #kept = new Map<string, Kept>()
   #bytes = 0
@@ -79,43 +90,41 @@ export class Pages {
     this.#clock = clock
   }
 
-  /** Bytes of bodies that are kept for others now. */
+  /** Bytes that are kept for others now, about. */
   get bytes (): number {
     return this.#bytes
   }
 
   /** Reads on from a place. Rejects as the log does. */
-  read (query: PageQuery): Promise<SharedPage> {
+  async read (query: PageQuery): Promise<SharedPage> {
     const { channel, epoch, stale, from, limit } = query
     const key = `${channel}\n${epoch}\n${stale ? 1 : 0}\n${from}\n${limit}`
     const found = this.#kept.get(key)
-    const now = this.#clock.now()
-    if (found !== undefined && now - found.at < LIFE) return found.page
+    if (found !== undefined && this.#clock.now() - found.at < LIFE) return found.page
+    return this.#pending.get(key) ?? this.#ask(key, query)
+  }
+
+  #ask (key: string, query: PageQuery): Promise<SharedPage> {
+    const page = this.#read(key, query).finally(() => this.#pending.delete(key))
+    this.#pending.set(key, page)
+    return page
+  }
+
+  async #read (key: string, { channel, from, limit }: PageQuery): Promise<SharedPage> {
+    const page = new SharedPage(channel, await this.#log.read(channel, { from, limit, bytes: PAGE_BYTES }))
+    if (page.page.records.length > 0) this.#keep(key, page) // else the next read may find some
+    return page
+  }
+
+  #keep (key: string, page: SharedPage): void {
     this.#forget(key)
-    const kept: Kept = { at: now, page: this.#read(channel, from, limit), bytes: 0 }
-    this.#kept.set(key, kept)
-    this.#sweepLater()
-    const still = () => this.#kept.get(key) === kept
-    kept.page.then(({ page }) => { if (still()) this.#keep(key, kept, page) }, () => { if (still()) this.#forget(key) })
-    return kept.page
-  }
-
-  #keep (key: string, kept: Kept, { records }: Page): void {
-    if (records.length === 0) return this.#forget(key) // the next read may find some
-    for (const { body } of records) kept.bytes += body?.byteLength ?? 0
-    this.#bytes += kept.bytes
-    this.#makeRoom()
-  }
-
-  async #read (channel: string, from: number, limit: number): Promise<SharedPage> {
-    return new SharedPage(channel, await this.#log.read(channel, { from, limit, bytes: PAGE_BYTES }))
-  }
-
-  #makeRoom (): void {
-    for (const key of this.#kept.keys()) {
-      if (this.#bytes <= KEPT_BYTES) return
-      this.#forget(key)
+    this.#kept.set(key, { at: this.#clock.now(), page, bytes: page.bytes })
+    this.#bytes += page.bytes
+    for (const oldest of this.#kept.keys()) {
+      if (this.#bytes <= KEPT_BYTES) break
+      this.#forget(oldest)
     }
+    this.#sweepLater()
   }
 
   #forget (key: string): void {

@@ -24,6 +24,7 @@ export interface Settings {
     readonly heapUsed: number
     readonly bufferedBytes: number
     readonly bufferedBytesTotal: number
+    readonly slowAfter: number
     readonly stalled: number
     readonly historyPage: number
     readonly silence: number
@@ -70,6 +71,7 @@ export function readSettings ({ heartbeat = {}, session = {}, idWindow = '5m', c
       heapUsed: fraction(limits.heapUsed, 0.9, 'heapUsed'),
       bufferedBytes: count(limits.bufferedBytes, 1024 * 1024, 'bufferedBytes'),
       bufferedBytesTotal: count(limits.bufferedBytesTotal, 256 * 1024 * 1024, 'bufferedBytesTotal'),
+      slowAfter: parseDuration(limits.slowAfter ?? '5s', 'limits.slowAfter'),
       stalled: parseDuration(limits.stalled ?? '30s', 'limits.stalled'),
       historyPage: count(limits.historyPage, 1000, 'historyPage'),
       silence: parseDuration(limits.silence ?? '300s', 'limits.silence'),

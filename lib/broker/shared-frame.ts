@@ -33,8 +33,16 @@ export class SharedFrame {
   /** The same message compressed (RFC 7692), where that makes it smaller. Tried once. */
   deflated ({ threshold }: Compression): Buffer {
     if (this.plain.byteLength < threshold) return this.plain
-    this.#deflated ??= smaller(deflate(this.plain), this.plain)
+    this.#deflated ??= this.#deflate()
     return this.#deflated
+  }
+
+  #deflate (): Buffer {
+    try {
+      return smaller(deflate(this.plain), this.plain)
+    } catch {
+      return this.plain // zlib had no memory: nobody need miss the message for that
+    }
   }
 }
 

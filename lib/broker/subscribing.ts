@@ -4,7 +4,8 @@ import type { CursorStore, LogState, LogStore } from '../../types/storage.js'
 import { later, resume, type Resumption } from '../core/position.js'
 import type { SubscriptionVerdict } from '../protocol/frames.js'
 import type { Hub } from './hub.js'
-import { Subscription, type Outlet, type Start, type SubscriptionContext } from './subscription.js'
+import type { Outlet } from './outlet.js'
+import { Subscription, type Start, type SubscriptionContext } from './subscription.js'
 
 /** Who subscribes to what, and where it wants to start. */
 export interface SubscribeRequest {

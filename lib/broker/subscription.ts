@@ -1,13 +1,15 @@
 import type { Position, QoS } from '../../types/message.js'
 import type { SlowPolicy } from '../../types/options.js'
-import type { Clock } from '../core/clock.js'
 import { PushError } from '../core/errors.js'
 import { resume, type Resumption } from '../core/position.js'
 import { InflightWindow } from '../core/window.js'
 import type { Batch } from './batch.js'
+import { CatchUp, type Behind, type CatchUpContext } from './catch-up.js'
 import type { Counters } from './counters.js'
 import { gapFrame } from './encoding.js'
-import type { Pages, SharedPage } from './pages.js'
+import type { Outlet } from './outlet.js'
+import type { PageQuery, SharedPage } from './pages.js'
+import type { ReadTurns } from './read-turns.js'
 import type { SharedFrame } from './shared-frame.js'
 
 /** Most records read at once when catching up. */
@@ -16,33 +18,12 @@ const PAGE_RECORDS = 128
 /** The window at QoS 0: far away, and a small integer to V8. */
 const UNBOUNDED = 2 ** 30
 
-/** First and longest pause after a read failed, in milliseconds. */
-const RETRY_FIRST = 100
-const RETRY_LONGEST = 5000
-
-/** Where a subscription writes: the connection it belongs to. */
-export interface Outlet {
-  /** Writes whole WebSocket frames. */
-  write (frame: Uint8Array): void
-  /** Writes a frame that others get too, compressed where that was negotiated. `last`: nothing more comes in this tick, for anybody. */
-  share (frame: SharedFrame, last: boolean): void
-  /** Whether there is room. The outlet tells its subscriptions, through `settle`, whenever this changes. */
-  readonly writable: boolean
-  /** Ends the connection: its reader does not keep up with a channel that disconnects such readers. Says which limit it ran into. */
-  disconnect (limit: SlowLimit): void
-}
-
-/** What keeps a slow reader from being sent more: bytes that wait in its connection, or records it has not acknowledged. */
-export type SlowLimit = 'bufferedBytes' | 'window'
-
-export interface SubscriptionContext {
-  readonly pages: Pages
-  readonly clock: Clock
+export interface SubscriptionContext extends CatchUpContext {
   readonly counters: Counters
   /** The most records in flight. */
   readonly window: number
-  /** A trouble nobody waits for. */
-  readonly onError: (error: unknown) => void
+  /** Milliseconds that a reader which had caught up may be behind; then it is slow. */
+  readonly slowAfter: number
 }
 
 /** The channel of a subscription. */
@@ -74,7 +55,7 @@ export interface Start {
  * A cursor into a channel's log, on behalf of one connection. It either stands at the head and takes shared buffers, or is
  * behind and reads the log; nothing ever queues up for it here.
  */
-export class Subscription {
+export class Subscription implements Behind {
   readonly qos: QoS
   readonly outlet: Outlet
   /** Whether nobody knew a position: it started where it wanted to. */
@@ -100,13 +81,12 @@ export class Subscription {
   readonly #rewound: number
   readonly #policy: SlowPolicy
   #live = false // whether it has ever caught up
-  #slow = false // whether it has missed records since because its reader is slow, and the policy is to drop them
-  #reading = false // one page at a time
+  #behindSince: number | null = null // since when it has not stood at the head; only where the policy asks
+  #dropping = false // whether the reader is slow, and what it has missed is to be dropped
   #stale = false // the log may have got a new epoch:
   #other: Batch | null = null // what was heard of it last
   #closed = false
-  #retry: (() => void) | null = null
-  #failures = 0
+  #catchUp: CatchUp | null = null // most are never behind
   #waiters: Set<() => void> | null = null
 
   /** Sends nothing before `start`. Hears its topic, which must have been joined, until it is closed. */
@@ -158,7 +138,7 @@ export class Subscription {
     if (batch.epoch !== this.epoch) this.#hearOther(batch)
     else if (batch.to > this.#seen) this.#seen = batch.to
     if (this.#reading) return
-    if (this.#live && this.#policy !== 'catch-up' && !this.#open && this.#next <= this.#seen) this.#fallBehind()
+    if (this.#isSlow) this.#fallBehind()
     else this.settle()
   }
 
@@ -167,10 +147,14 @@ export class Subscription {
     if (this.#other?.epoch !== batch.epoch || batch.to > this.#other.to) this.#other = batch
   }
 
-  // It stood at the head, and did not take what came since because its reader is slow.
+  // A burst says nothing about the reader, nor does a log that cannot be read: it is slow when it has had time, and there still is no room.
+  get #isSlow (): boolean {
+    return this.#behindSince !== null && !this.#open && this.#context.clock.now() - this.#behindSince >= this.#context.slowAfter
+  }
+
   #fallBehind (): void {
-    if (this.#policy === 'drop') this.#slow = true
-    else this.outlet.disconnect(this.outlet.writable ? 'window' : 'bufferedBytes')
+    if (this.#policy === 'drop') this.#dropping = true
+    else this.outlet.disconnect()
   }
 
   /** The head of the log, told after the feed was interrupted. */
@@ -228,12 +212,23 @@ export class Subscription {
   /** Finds out how to go on. To be called whenever something changed that may stand against sending, or no longer does. */
   settle (): void {
     if (this.qos === 0) this.#unbind()
-    if (this.#slow && this.#open && !this.#reading && !this.#stale) this.#passOver()
+    if (this.#dropping && this.#open && !this.#reading && !this.#stale) this.#passOver()
     const caughtUp = this.#next > this.#seen && !this.#stale
     const open = this.#open
     this.ready = open && caughtUp && !this.#reading ? this.#next : -1
     if (this.ready !== -1) this.#live = true
-    if (open && !caughtUp && !this.#reading && this.#retry === null) this.#read().catch(this.#context.onError)
+    if (this.#policy !== 'catch-up') this.#behindSince = caughtUp || !this.#live ? null : this.#behindSince ?? this.#context.clock.now()
+    if (open && !caughtUp) this.#goOn()
+  }
+
+  // Reads on from the cursor until caught up. Every page reports the head, so whatever arrives on the feed meanwhile only has to raise `seen`.
+  #goOn (): void {
+    this.#catchUp ??= new CatchUp(this.#context, this)
+    this.#catchUp.go()
+  }
+
+  get #reading (): boolean {
+    return this.#catchUp !== null && this.#catchUp.reading
   }
 
   // At QoS 0 nothing is acknowledged: the window goes along.
@@ -249,7 +244,7 @@ export class Subscription {
 
   // By the channel's policy, what a slow reader did not take is dropped, and told.
   #passOver (): void {
-    this.#slow = false
+    this.#dropping = false
     const from = this.#next
     const to = this.#seen
     if (from > to) return
@@ -264,8 +259,7 @@ export class Subscription {
     this.#topic.remove(this)
     this.ready = -1
     this.onAcknowledged = null
-    this.#retry?.()
-    this.#retry = null
+    this.#catchUp?.close()
     this.#notify()
   }
 
@@ -287,35 +281,18 @@ export class Subscription {
     if (this.#waiters !== null) for (const callback of [...this.#waiters]) callback()
   }
 
-  // Reads on from the cursor until caught up, one page at a time. Every page reports the head, so whatever arrives on the
-  // feed meanwhile only has to raise `seen`.
-  async #read (): Promise<void> {
-    this.#reading = true
-    try {
-      const limit = Math.min(PAGE_RECORDS, this.#window.room(this.#next - 1))
-      const page = await this.#context.pages.read({ channel: this.channel, epoch: this.epoch, stale: this.#stale, from: this.#next, limit })
-      // The room may have gone to others meanwhile: what was read is then read again.
-      if (this.#closed || !this.outlet.writable) return
-      this.#take(page)
-      this.#failures = 0
-    } catch (error) {
-      if (!this.#closed) this.#retryLater(error)
-    } finally {
-      this.#reading = false
-      this.settle()
-    }
+  get reads (): ReadTurns {
+    return this.outlet.reads
   }
 
-  #retryLater (error: unknown): void {
-    const pause = Math.min(RETRY_FIRST * 2 ** this.#failures++, RETRY_LONGEST)
-    this.#retry = this.#context.clock.after(pause, () => {
-      this.#retry = null
-      this.settle()
-    })
-    this.#context.onError(error)
+  query (): PageQuery {
+    const room = Math.min(PAGE_RECORDS, this.#window.room(this.#next - 1))
+    // By powers of two, so that those who stand in the same place read the same page, whatever room each of them has.
+    return { channel: this.channel, epoch: this.epoch, stale: this.#stale, from: this.#next, limit: 2 ** Math.floor(Math.log2(room)) }
   }
 
-  #take (shared: SharedPage): void {
+  take (shared: SharedPage): void {
+    if (!this.outlet.writable) return // the room has gone to others meanwhile: what was read is read again
     const { page } = shared
     const { position, gap } = resume({ epoch: this.epoch, offset: this.#next - 1 }, page)
     this.#seen = gap === undefined || gap.reason === 'retention' ? Math.max(this.#seen, page.head) : page.head

@@ -1,5 +1,5 @@
 import { encodeFrame } from '../broker/encoding.js'
-import type { SlowLimit, Subscription } from '../broker/subscription.js'
+import type { Subscription } from '../broker/subscription.js'
 import { toPushError } from '../core/errors.js'
 import { decodeClientFrame } from '../protocol/codec.js'
 import { codes, type Code } from '../protocol/codes.js'
@@ -52,7 +52,7 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
   #authenticate: Peer['authenticate'] | null
   #runs: Map<string, Run> | null = null
   #waiting: ClientFrame[] = []
-  /** What came since frames began to wait, in characters. */
+  /** The length of all that ever waited, in characters. An owner's frames do not wait. */
   #waitingLength = 0
   // Since the last visit of the heartbeat.
   #heard = true
@@ -103,8 +103,7 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
     } else if (decoded.status === 'unknown') {
       this.send({ type: 'error', code: 'PUSH_BAD_FRAME', text: 'unknown type', ...(decoded.id === undefined ? {} : { id: decoded.id }) })
     } else {
-      this.#waitingLength += text.length
-      this.#take(decoded.frame)
+      this.#take(decoded.frame, text.length)
     }
   }
 
@@ -128,42 +127,41 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
     this.end('PUSH_TOO_MANY', { limit, after: [Math.ceil(ms), Math.ceil(2 * ms)] })
   }
 
-  #take (frame: ClientFrame): void {
+  // `length` in characters; 0 once it has waited.
+  #take (frame: ClientFrame, length: number): void {
     switch (this.state) {
       case 'new':
         if (frame.type !== 'hello') return this.end('PUSH_BAD_FRAME')
         return this.#start('greeting', () => this.#greet(frame), 'guest')
       case 'guest':
         this.#start('claiming', () => this.#claim(), 'owner')
-        this.#waiting.push(frame)
-        return
+        return this.#wait(frame, length)
       case 'greeting':
       case 'claiming':
-        this.#wait(frame)
-        return
+        return this.#wait(frame, length)
       case 'owner':
         handle(this, frame)
     }
   }
 
   // A client with many subscriptions and a full outbox sends them all at once: it is not read for a while, so that only what had been read waits.
-  #wait (frame: ClientFrame): void {
+  #wait (frame: ClientFrame, length: number): void {
     const frames = this.#waiting.push(frame)
-    if (frames > WAITING_FRAMES || this.#waitingLength > WAITING_LENGTH) this.end('PUSH_TOO_MANY')
+    this.#waitingLength += length
+    if (frames > WAITING_FRAMES || this.#waitingLength > WAITING_LENGTH) this.end('PUSH_TOO_MANY', { limit: 'waiting' })
     else if (frames % PAUSE_FRAMES === 0) this.#socket.pause()
   }
 
   // Goes through a state in which frames wait; they are taken when it is over.
   #start (during: ConnectionState, work: () => Promise<void>, after: ConnectionState): void {
     this.state = during
-    this.#waitingLength = 0
     work().then(() => {
       if (this.state !== during) return
       this.state = after
       const waiting = this.#waiting
       this.#waiting = []
       if (waiting.length >= PAUSE_FRAMES && !this.#throttle.pausing) this.#socket.resume()
-      for (const frame of waiting) this.#take(frame)
+      for (const frame of waiting) this.#take(frame, 0)
     }).catch((error: unknown) => this.fail(error))
   }
 
@@ -265,10 +263,10 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
   }
 
   /** Ends because its reader does not keep up with a channel that disconnects such readers. */
-  disconnect (limit: SlowLimit): void {
-    if (limit === 'bufferedBytes') return this.dropSlow()
+  disconnect (): void {
+    if (!this.writable) return this.dropSlow()
     this.service.broker.counters.slowReaders++
-    this.end('PUSH_TOO_MANY', { limit })
+    this.end('PUSH_TOO_MANY', { limit: 'slowAfter' })
   }
 
   /** Ends because of an error that no answer can carry. */

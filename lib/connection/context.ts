@@ -1,6 +1,7 @@
 import type { Identity } from '../../types/options.js'
 import type { Broker } from '../broker/broker.js'
-import type { Outlet, Subscription } from '../broker/subscription.js'
+import type { Outlet } from '../broker/outlet.js'
+import type { Subscription } from '../broker/subscription.js'
 import { PushError } from '../core/errors.js'
 import type { Code } from '../protocol/codes.js'
 import type { GoodbyeFrame, PublishFrame, ServerFrame } from '../protocol/frames.js'

@@ -1,5 +1,6 @@
-import type { SharedFrame, Compression } from '../broker/shared-frame.js'
-import type { Outlet, SlowLimit } from '../broker/subscription.js'
+import type { Outlet } from '../broker/outlet.js'
+import { ReadTurns } from '../broker/read-turns.js'
+import type { Compression, SharedFrame } from '../broker/shared-frame.js'
 import type { Ending, Tick } from '../broker/tick.js'
 import type { Buffers, Holder } from './buffers.js'
 import type { Socket } from './socket.js'
@@ -30,7 +31,7 @@ export interface Writer {
   /** Ends without waiting: the reader does not keep up. */
   dropSlow (): void
   /** Ends it: its reader does not keep up with a channel that disconnects such readers. */
-  disconnect (limit: SlowLimit): void
+  disconnect (): void
 }
 
 /** The outgoing bytes of one connection: what is written in a tick is gathered, and makes one write at its end. */
@@ -41,6 +42,7 @@ export class Outgoing implements Outlet, Ending, Holder {
   wrote = false
   /** Bytes that wait in the socket, as last looked. */
   held = 0
+  readonly reads = new ReadTurns()
   readonly #context: OutgoingContext
   readonly #writer: Writer
   // Nearly always there is one frame, or none.
@@ -140,8 +142,8 @@ export class Outgoing implements Outlet, Ending, Holder {
     this.#writer.dropSlow()
   }
 
-  disconnect (limit: SlowLimit): void {
-    this.#writer.disconnect(limit)
+  disconnect (): void {
+    this.#writer.disconnect()
   }
 
   /** Writes nothing any more. What was gathered goes out first, if `flushing`. */

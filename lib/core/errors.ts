@@ -7,7 +7,7 @@ export class PushError extends Error {
   readonly code: Code
   /** The message's id, on the error of a publish: a retry with this id is safe. */
   declare id?: string
-  /** The name of the limit that was exceeded, as in the options. With `PUSH_TOO_MANY`, where there is one. */
+  /** The name of the limit that was exceeded, as in the options. With `PUSH_TOO_MANY` and `PUSH_BUSY`, where there is one. */
   declare limit?: string
   /** For HTTP: what Fastify answers if the error leaves a route handler. */
   readonly statusCode: number

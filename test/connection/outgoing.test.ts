@@ -109,6 +109,17 @@ t.test('beyond `bufferedBytesTotal` those with the most are dropped, and no more
   t.equal(service.buffers.total, 0)
 })
 
+t.test('relief makes room for a while: a tenth of the limit', async (t) => {
+  const { own, service } = await openNode({ channels, limits: { bufferedBytesTotal: 1000, bufferedBytes: 400 } })
+  const peers = await Promise.all(Array.from({ length: 17 }, () => own()))
+  for (const peer of peers) {
+    peer.socket.buffered = 60
+    await peer.send({ type: 'ping' })
+  }
+  t.equal(peers.filter(({ socket }) => socket.ending !== null).length, 2, 'one would have been enough for the limit')
+  t.equal(service.buffers.total, 900)
+})
+
 t.test('an acknowledged publish and the message itself leave together', async (t) => {
   const { own } = await openNode({ channels })
   const peer = await own({ subscriptions: [{ channel: 'room/1', qos: 1 }] })

@@ -155,6 +155,23 @@ t.test('[P-2.7] ownership begins with the first frame after the hello', async (t
     t.equal(peer.socket.paused, true, 'what can wait in the network waits there')
     await peer.send(...Array(8193 - 256).fill({ type: 'ping' }))
     t.same(peer.socket.ending, { code: 4429, reason: 'PUSH_TOO_MANY' })
+    t.equal(peer.last('goodbye')?.limit, 'waiting')
+  })
+
+  t.test('longer frames than may wait: what waited for the hello and what waits for the claim count together', async (t) => {
+    let welcome = (): void => {}
+    const memory = memoryStorage({ clock: new ManualClock() })
+    const { connect } = await openNode({ storage: overStorage(memory, { sessions: () => ({ claim: () => new Promise(() => {}) }) }) })
+    const peer = connect(new Promise((resolve) => { welcome = () => resolve(null) }))
+    const long = { type: 'publish', channel: room, qos: 0, data: 'x'.repeat(60_000) }
+    await peer.send({ type: 'hello', session: secret() }, ...Array(10).fill(long))
+    welcome()
+    await settled()
+    t.ok(peer.last('welcome'))
+    await peer.send(...Array(7).fill(long))
+    t.equal(peer.socket.ending, null)
+    await peer.send(long)
+    t.equal(peer.last('goodbye')?.limit, 'waiting')
   })
 
   t.test('many frames at once are all taken, and it is read again', async (t) => {

@@ -66,6 +66,15 @@ t.test('the same where it came in the read that was not over', async (t) => {
   t.match(excesses, [['framesPerSecond', 3900]])
 })
 
+t.test('says while it pauses, so that nobody else lets the socket be read', async (t) => {
+  const { clock, throttle } = make()
+  t.equal(throttle.pausing, false)
+  throttle.came(1500)
+  t.equal(throttle.pausing, true)
+  clock.advance(520)
+  t.equal(throttle.pausing, false)
+})
+
 t.test('at the end it reads on, so that the handshake can end, but no flood', async (t) => {
   const { clock, socket, throttle, excesses } = make()
   throttle.came(1100)

@@ -78,6 +78,8 @@ export interface RawClientOptions {
   readonly extensions?: string
   /** Sent in the same segment as the upgrade request. */
   readonly extra?: Buffer
+  /** Sent before the upgrade request: other requests, whose answers are no frames. Each waits for the answer to the one before, which is one segment. */
+  readonly before?: readonly Buffer[]
 }
 
 /** A TCP socket that has upgraded, or not, and does what no WebSocket library would. */
@@ -93,7 +95,7 @@ export class RawClient {
   #over = false
   #wake = (): void => {}
 
-  constructor (port: number, { path = '/push', protocols = [SUBPROTOCOL], extensions, extra = Buffer.alloc(0) }: RawClientOptions = {}) {
+  constructor (port: number, { path = '/push', protocols = [SUBPROTOCOL], extensions, extra = Buffer.alloc(0), before = [] }: RawClientOptions = {}) {
     this.socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true })
     this.socket.on('error', () => {})
     this.gone = new Promise((resolve) => {
@@ -105,8 +107,20 @@ export class RawClient {
       `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`, ...protocols.length > 0 ? [`Sec-WebSocket-Protocol: ${protocols.join(', ')}`] : [],
       ...extensions === undefined ? [] : [`Sec-WebSocket-Extensions: ${extensions}`], '', ''
     ].join('\r\n')
-    this.socket.write(Buffer.concat([Buffer.from(head), extra]))
-    this.answered = new Promise((resolve) => { this.socket.on('data', (bytes) => this.#hear(bytes, resolve)) })
+    const upgrade = (): void => { this.socket.write(Buffer.concat([Buffer.from(head), extra])) }
+    this.answered = new Promise((resolve) => {
+      this.#ask(before, () => {
+        this.socket.on('data', (bytes) => this.#hear(bytes, resolve))
+        upgrade()
+      })
+    })
+  }
+
+  // One request after the other, on the same socket.
+  #ask ([first, ...rest]: readonly Buffer[], then: () => void): void {
+    if (first === undefined) return then()
+    this.socket.once('data', () => this.#ask(rest, then))
+    this.socket.write(first)
   }
 
   #hear (bytes: Buffer, resolve: (head: string) => void): void {

@@ -171,3 +171,17 @@ t.test('[P-9.3] a flood that no pause makes up for is ended, and told why', asyn
   client.socket.destroy()
   assertUnharmed(t, log)
 })
+
+t.test('[P-9.3] what came on the socket before the upgrade does not count', async (t) => {
+  const { port } = await startApp(t, { limits: { bytesPerSecond: 1024, silence: '5s' } }, (app) => {
+    app.post('/upload', async () => 'thanks')
+  })
+  const body = 'x'.repeat(100_000)
+  const upload = Buffer.from(`POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+  const client = new RawClient(port, { before: [upload, upload], extra: clientFrame({ payload: JSON.stringify(hello()) }) })
+  await client.json('welcome')
+  client.text('{"type":"ping"}')
+  await client.json('pong')
+  t.equal(client.frames.some((frame) => frame.opcode === 8), false)
+  client.socket.destroy()
+})

@@ -182,3 +182,10 @@ t.test('a storage that throws where it should reject harms nobody but its caller
   await app.push.publish('room/1', 'on')
   t.same(await healthy.data(1), ['on'])
 })
+
+t.test('an upgrade that is injected as a plain request is told what this is', async (t) => {
+  const { app } = await startApp(t)
+  const answer = await app.inject({ url: '/push', headers: { connection: 'upgrade', upgrade: 'websocket' } })
+  t.equal(answer.statusCode, 426)
+  t.equal(answer.headers.upgrade, 'websocket')
+})

@@ -1,0 +1,74 @@
+import t from 'tap'
+import { ReadTurns, type Reader } from '../../lib/broker/read-turns.js'
+import type { StorageAdapter } from '../../types/index.js'
+import { memoryStorage } from '../../lib/storage/memory/index.js'
+import { ManualClock } from '../../lib/testkit/manual-clock.js'
+import { openNode, settled } from '../helpers/node.js'
+
+class Waiting implements Reader {
+  has = false
+  settled = 0
+  wants = true
+  readonly turns: ReadTurns
+
+  constructor (turns: ReadTurns) {
+    this.turns = turns
+  }
+
+  settle (): void {
+    this.settled++
+    if (this.wants && !this.has) this.has = this.turns.take(this)
+  }
+}
+
+t.test('four at a time, then whoever waits longest', async (t) => {
+  const turns = new ReadTurns()
+  const readers = Array.from({ length: 7 }, () => new Waiting(turns))
+  for (const reader of readers) reader.settle()
+  t.same(readers.map(({ has }) => has), [true, true, true, true, false, false, false])
+  turns.give()
+  t.same(readers.map(({ has }) => has), [true, true, true, true, true, false, false])
+  t.same(readers.map(({ settled }) => settled), [1, 1, 1, 1, 2, 1, 1], 'nobody else is told')
+})
+
+t.test('whoever needs no turn any more, or has left, lets the next one go', async (t) => {
+  const turns = new ReadTurns()
+  const readers = Array.from({ length: 8 }, () => new Waiting(turns))
+  for (const reader of readers) reader.settle()
+  const [, , , , content, left, next, last] = readers as [Waiting, Waiting, Waiting, Waiting, Waiting, Waiting, Waiting, Waiting]
+  content.wants = false
+  turns.leave(left)
+  turns.give()
+  t.same([content, left, next, last].map(({ has, settled }) => [has, settled]), [[false, 2], [false, 1], [true, 2], [false, 1]])
+})
+
+t.test('a connection with many subscriptions that are behind reads a few of their channels at once', async (t) => {
+  const clock = new ManualClock()
+  const memory = memoryStorage({ clock })
+  let holding = false
+  let now = 0
+  let most = 0
+  const held: (() => void)[] = []
+  const read: StorageAdapter['log']['read'] = async (...args) => {
+    if (!holding || args[1].limit <= 1) return memory.log.read(...args)
+    most = Math.max(most, ++now)
+    await new Promise<void>((resolve) => { held.push(resolve) })
+    now--
+    return memory.log.read(...args)
+  }
+  const log = new Proxy(memory.log, { get: (log, name) => name === 'read' ? read : Reflect.get(log, name).bind(log) })
+  const { own, broker } = await openNode({ clock, channels: { 'room/:id': { history: true } }, storage: new Proxy(memory, { get: (storage, name) => name === 'log' ? log : Reflect.get(storage, name) }) })
+  const channels = Array.from({ length: 20 }, (_, i) => `room/${i}`)
+  const hello = { clientId: 'alice', subscriptions: channels.map((channel) => ({ channel, qos: 1 })) }
+  await (await own(hello)).cut()
+  for (const channel of channels) await broker.publish(channel, channel)
+  holding = true
+  const peer = await own(hello)
+  t.equal(peer.data.length, 0)
+  while (held.length > 0) {
+    held.shift()?.()
+    await settled()
+  }
+  t.same([...peer.data].sort(), [...channels].sort())
+  t.equal(most, 4)
+})
