@@ -1,32 +1,7 @@
 import type { QoS } from '../../types/message.js'
 import { ID_WINDOW, type Publish } from './history.js'
-import { NAMES } from './setup.js'
+import { NAMES, type Action } from './setup.js'
 import type { World } from './world.js'
-
-/** What happens, and how often in relation to the rest. */
-export const ACTIONS = {
-  publish: 40,
-  burst: 8,
-  serverPublish: 16,
-  retry: 4,
-  conflict: 2,
-  subscribe: 2,
-  unsubscribe: 1,
-  cut: 12,
-  stall: 6,
-  sense: 3,
-  killNode: 2,
-  stopNode: 1,
-  killClient: 4,
-  takeOver: 2,
-  storeDown: 1,
-  storeLost: 1,
-  wait: 3,
-  bogusAck: 1
-}
-
-/** The name of something that happens. */
-export type Action = keyof typeof ACTIONS
 
 const actions: Readonly<Record<Action, (world: World) => void | Promise<void>>> = {
   publish: (world) => publish(world, 1),

@@ -33,7 +33,7 @@ export const OPTIONS: Pick<FastifyPushOptions, 'heartbeat' | 'session' | 'idWind
 }
 
 /** A client at random. */
-export function planOf (random: Random, name: string): Plan {
+export function planOf (random: Random, name: string, focus: Focus): Plan {
   const wanted = NAMES.filter(() => random.chance(0.6))
   return {
     name,
@@ -43,7 +43,8 @@ export function planOf (random: Random, name: string): Plan {
       channel,
       qos: random.pick<QoS>([0, 1, 1, 2, 2]),
       ...(random.chance(0.2) && channel !== 'plain' ? { rewind: random.int(1, 6) } : {})
-    }))
+    })),
+    ...focus.plan
   }
 }
 
@@ -55,8 +56,51 @@ export interface Faults {
   readonly refusals: Cluster['refusals']
 }
 
+/** What happens, and how often in relation to the rest. */
+export const ACTIONS = {
+  publish: 40,
+  burst: 8,
+  serverPublish: 16,
+  retry: 4,
+  conflict: 2,
+  subscribe: 2,
+  unsubscribe: 1,
+  cut: 12,
+  stall: 6,
+  sense: 3,
+  killNode: 2,
+  stopNode: 1,
+  killClient: 4,
+  takeOver: 2,
+  storeDown: 1,
+  storeLost: 1,
+  wait: 3,
+  bogusAck: 1
+}
+
+/** The name of something that happens. */
+export type Action = keyof typeof ACTIONS
+
+/** What a run is about: what makes rare things frequent there. Whatever is not named is as in every run. */
+export interface Focus {
+  /** How many things happen before the end. Default 60; fewer where what comes later would mend it. */
+  readonly steps?: number
+  /** How often something happens in relation to the rest. */
+  readonly actions?: Partial<Record<Action, number>>
+  readonly storage?: Partial<StorageFaults>
+  readonly network?: Partial<NetworkFaults>
+  readonly handlers?: Partial<People['handlers']>
+  /** What the clients are like. */
+  readonly plan?: Partial<Plan>
+}
+
+/** How often something happens in a run. */
+export function weightsOf (focus: Focus): Readonly<Record<Action, number>> {
+  return { ...ACTIONS, ...focus.actions }
+}
+
 /** Faults at random: in some runs the store, the network or the handlers do their work well, so that the others' faults show. */
-export function faultsOf (random: Random): Faults {
+export function faultsOf (random: Random, focus: Focus): Faults {
   const calm = random.chance(0.15)
   const level = (p: number): number => calm ? 0 : random.pick([0, p / 3, p, p * 2])
   return {
@@ -66,15 +110,17 @@ export function faultsOf (random: Random): Faults {
       lostReply: level(0.02),
       late: level(0.03),
       dropBatch: level(0.1),
-      repeatBatch: level(0.1)
+      repeatBatch: level(0.1),
+      ...focus.storage
     },
     network: {
       refuse: random.pick([0, 0.1]),
       loseWelcome: random.pick([0, 0.1]),
       slow: random.pick([0, 0.3]),
-      latency: random.pick([5, 60, 600])
+      latency: random.pick([5, 60, 600]),
+      ...focus.network
     },
-    handlers: { slow: random.pick([0, 0.3]), fail: random.pick([0, 0, 0.1]), poison: random.pick([0, 0, 0.03]) },
+    handlers: { slow: random.pick([0, 0.3]), fail: random.pick([0, 0, 0.1]), poison: random.pick([0, 0, 0.03]), ...focus.handlers },
     refusals: random.pick([{ subscribe: 0, publish: 0 }, { subscribe: 0.03, publish: 0.1 }])
   }
 }

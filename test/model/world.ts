@@ -1,5 +1,5 @@
 import type { Position } from '../../types/message.js'
-import { act, type Action, ACTIONS } from './actions.js'
+import { act } from './actions.js'
 import { CursorChecks } from './check-cursors.js'
 import { WireChecks } from './check-wire.js'
 import { end } from './ending.js'
@@ -11,7 +11,7 @@ import { ServerNode, type Cluster } from './node.js'
 import { Person, type ClientProcess, type People } from './person.js'
 import { Random } from './random.js'
 import { Process, Scheduler, settle } from './scheduler.js'
-import { CHANNELS, faultsOf, NAMED_TTL, OPTIONS, planOf, SESSION_TTL, WINDOW, type Faults } from './setup.js'
+import { CHANNELS, faultsOf, NAMED_TTL, OPTIONS, planOf, SESSION_TTL, weightsOf, WINDOW, type Action, type Faults, type Focus } from './setup.js'
 
 /** One run: two nodes on one store, clients, faults; all of it, and its outcome, from the seed. */
 export class World {
@@ -27,12 +27,16 @@ export class World {
   /** Every node that was ever started; the newest of each name counts. */
   readonly nodes: ServerNode[] = []
   readonly #cursors: CursorChecks
+  readonly #focus: Focus
+  readonly #weights: Readonly<Record<Action, number>>
 
-  constructor (modules: Modules, seed: number) {
+  constructor (modules: Modules, seed: number, focus: Focus) {
+    this.#focus = focus
+    this.#weights = weightsOf(focus)
     const { scheduler } = this
     const random = this.random = new Random(seed)
     const history = this.history = new History(() => scheduler.time)
-    const faults = faultsOf(random)
+    const faults = faultsOf(random, focus)
     this.storeProcess = new Process(scheduler, 'store')
     this.#cursors = new CursorChecks(history, (session, channel, position) => this.#bySession(session)?.unhandled(channel, position))
     this.store = this.#makeStore(modules, faults)
@@ -121,7 +125,7 @@ export class World {
     for (const name of ['north', 'south']) this.startNode(name)
     const count = this.random.int(2, 4)
     for (let i = 0; i < count; i++) {
-      const person = new Person(this.people, planOf(this.random, `c${i}`))
+      const person = new Person(this.people, planOf(this.random, `c${i}`, this.#focus))
       this.persons.push(person)
       if (this.random.chance(0.8)) person.start()
     }
@@ -129,7 +133,7 @@ export class World {
 
   async #step (): Promise<void> {
     await this.pass(this.random.skewed(3000))
-    await act(this, this.random.weighted(ACTIONS) as Action)
+    await act(this, this.random.weighted(this.#weights))
     await settle()
   }
 
