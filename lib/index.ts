@@ -69,7 +69,7 @@ function readOptions (options: FastifyPushOptions): Settings {
     if (options[name] !== undefined && typeof options[name] !== 'function') throw new PushError('PUSH_OPTIONS', `${name} must be a function`)
   }
   if (options.path !== undefined && !/^\/[^\s?#]*$/.test(options.path)) throw new PushError('PUSH_OPTIONS', "path must begin with '/'")
-  for (const name of ['heartbeat', 'session', 'limits', 'channels', 'websocket'] as const) {
+  for (const name of ['heartbeat', 'session', 'inbox', 'limits', 'channels', 'websocket'] as const) {
     if (options[name] !== undefined && !isObject(options[name])) throw new PushError('PUSH_OPTIONS', `${name} must be an object`)
   }
   if (options.compression !== undefined && typeof options.compression !== 'boolean' && !isObject(options.compression)) throw new PushError('PUSH_OPTIONS', 'compression must be a boolean or an object')

@@ -34,6 +34,15 @@ export interface FastifyPushOptions {
   }
   /** How long an `id` given to `publish` is remembered. Default 5 minutes. */
   idWindow?: Duration
+  /** What the inbox of each user keeps. */
+  inbox?: {
+    /** Messages. Default 1,000. */
+    limit?: number
+    /** Age. Default 30 days. */
+    ttl?: Duration
+    /** Bytes. Default 1 MiB. */
+    bytes?: number
+  }
   /**
    * Whether messages are compressed for clients that offer it (permessage-deflate, RFC 7692): once for all of them. Default `false`:
    * it costs time, and where secrets and what others may choose are in one message, its length tells something of the secret (CRIME, BREACH).

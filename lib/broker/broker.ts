@@ -4,7 +4,7 @@ import type { StorageAdapter } from '../../types/storage.js'
 import type { Clock } from '../core/clock.js'
 import { PushError } from '../core/errors.js'
 import { within } from '../core/hooks.js'
-import { Channels } from './channels.js'
+import { Channels, type Channel } from './channels.js'
 import { Counters } from './counters.js'
 import { CursorWriter } from './cursor-writer.js'
 import { readHistory } from './history.js'
@@ -58,7 +58,7 @@ export class Broker {
     this.defer = defer
     this.tick = new Tick(defer, onError)
     this.#onError = onError
-    this.channels = new Channels(settings.session.ttl)
+    this.channels = new Channels(settings.session.ttl, settings.inbox)
     this.permissions = new Permissions(context.authorize, clock, settings.limits.hookTimeout, onError)
     this.publishing = new Publishing({ log, feed, clock, counters, idWindow: settings.idWindow, rememberAll: !storage.supports.certain })
     this.cursors = new CursorWriter(storage.cursors, clock, defer, onError)
@@ -103,8 +103,12 @@ export class Broker {
 
   /** See `Push.history`. The server may read every channel, also one whose clients may not. */
   async history (channel: string, options: HistoryOptions = {}): Promise<HistoryPage> {
-    this.channels.find(channel)
-    return readHistory(this.storage.log, channel, options, { messages: this.settings.limits.historyPage })
+    return this.readHistory(this.channels.find(channel), options)
+  }
+
+  /** The same of any channel, for a caller who may. */
+  readHistory ({ name }: Channel, options: HistoryOptions): Promise<HistoryPage> {
+    return readHistory(this.storage.log, name, options, { messages: this.settings.limits.historyPage })
   }
 
   /** Begins a subscription. The caller has asked for permission. */

@@ -3,6 +3,7 @@ import { isChannelName } from '../core/channel-name.js'
 import { ChannelPatterns } from '../core/channel-patterns.js'
 import { parseDuration } from '../core/duration.js'
 import { PushError } from '../core/errors.js'
+import { INBOX, inboxOf } from './own-channels.js'
 
 /** What was declared for a pattern, with defaults filled in. */
 export interface ChannelRules {
@@ -16,9 +17,18 @@ export interface ChannelRules {
   readonly authorize: Authorize | undefined
 }
 
+/** What a channel is: declared by the host, a user's inbox, or the comings and goings of a channel's members. */
+export type ChannelKind = 'declared' | 'inbox' | 'presence'
+
 /** A channel by name, with the rules of the pattern it belongs to. */
 export interface Channel {
+  /** In the storage. */
   readonly name: string
+  /** In frames. Another name only where all who may know the channel call it the same: `$inbox`. */
+  readonly wire: string
+  readonly kind: ChannelKind
+  /** Of kind `presence`: the channel whose members they are. */
+  readonly of?: Channel
   readonly params: Readonly<Record<string, string>>
   readonly rules: ChannelRules
 }
@@ -35,10 +45,12 @@ export class Channels {
   readonly #patterns = new ChannelPatterns<ChannelRules>()
   readonly #sessionTtl: number
   readonly #kept = new Map<string, Channel>()
+  readonly #inboxRules: ChannelRules
 
-  /** `sessionTtl`: how long a channel without history keeps its records, in milliseconds. */
-  constructor (sessionTtl: number) {
+  /** `sessionTtl`: how long a channel without history keeps its records, in milliseconds. `inbox`: what a user's inbox keeps. */
+  constructor (sessionTtl: number, inbox: Retention) {
     this.#sessionTtl = sessionTtl
+    this.#inboxRules = { pattern: INBOX, retention: inbox, history: true, qos: 1, clientPublish: false, slow: 'catch-up', authorize: undefined }
   }
 
   /** Throws `PUSH_CHANNEL_INVALID`, `PUSH_CHANNEL_AMBIGUOUS` or `PUSH_OPTIONS`. */
@@ -47,17 +59,29 @@ export class Channels {
     this.#kept.clear() // the new pattern may be the more specific one
   }
 
-  /** Throws `PUSH_CHANNEL_INVALID` for what is no name, `PUSH_CHANNEL_UNKNOWN` for what was not declared. */
+  /** A declared channel. Throws `PUSH_CHANNEL_INVALID` for what is no name, `PUSH_CHANNEL_UNKNOWN` for what was not declared. */
   find (name: string): Channel {
     const kept = this.#kept.get(name)
     if (kept !== undefined) return kept
     if (!isChannelName(name)) throw new PushError('PUSH_CHANNEL_INVALID')
     const match = this.#patterns.match(name)
     if (match === null) throw new PushError('PUSH_CHANNEL_UNKNOWN')
-    const channel = { name, params: Object.freeze(match.params), rules: match.value }
+    const channel: Channel = { name, wire: name, kind: 'declared', params: Object.freeze(match.params), rules: match.value }
     if (this.#kept.size >= KEPT_NAMES) this.#kept.clear()
     this.#kept.set(name, channel)
     return channel
+  }
+
+  /** The channel that a client means. Throws as `find` does, and `PUSH_FORBIDDEN` for the inbox of nobody. */
+  reach (name: string, { userId }: { readonly userId?: string }): Channel {
+    if (name !== INBOX) return this.find(name)
+    if (userId === undefined) throw new PushError('PUSH_FORBIDDEN', 'an inbox belongs to a user')
+    return this.inbox(userId)
+  }
+
+  /** The inbox of a user. */
+  inbox (userId: string): Channel {
+    return { name: inboxOf(userId), wire: INBOX, kind: 'inbox', params: { userId }, rules: this.#inboxRules }
   }
 }
 

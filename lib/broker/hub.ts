@@ -1,5 +1,6 @@
 import type { Feed, LogState, LogStore } from '../../types/storage.js'
 import type { Clock } from '../core/clock.js'
+import type { Channel } from './channels.js'
 import type { Counters } from './counters.js'
 import type { Tick } from './tick.js'
 import { Topic, type TopicOwner } from './topic.js'
@@ -36,9 +37,9 @@ export class Hub implements TopicOwner {
   }
 
   /** Follows a channel: once resolved, its feed has been joined. Whoever joined calls {@link Hub.leave} once, or has a subscription of the topic do so. */
-  async join (channel: string): Promise<Topic> {
-    let topic = this.#topics.get(channel)
-    if (topic === undefined) this.#topics.set(channel, topic = this.#open(channel))
+  async join (channel: Pick<Channel, 'name' | 'wire'>): Promise<Topic> {
+    let topic = this.#topics.get(channel.name)
+    if (topic === undefined) this.#topics.set(channel.name, topic = this.#open(channel))
     topic.users++
     try {
       await topic.joined
@@ -57,9 +58,9 @@ export class Hub implements TopicOwner {
     topic.joined.then((leave) => leave()).catch(this.#context.onError)
   }
 
-  #open (channel: string): Topic {
+  #open (channel: Pick<Channel, 'name' | 'wire'>): Topic {
     const topic = new Topic(channel, this.#context.counters, this.#context.tick, this)
-    topic.joined = this.#context.feed.join(channel, topic)
+    topic.joined = this.#context.feed.join(channel.name, topic)
     return topic
   }
 

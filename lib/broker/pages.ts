@@ -18,7 +18,10 @@ const RECORD_BYTES = 128
 
 /** Where a reader is. */
 export interface PageQuery {
+  /** Its name in the storage. */
   readonly channel: string
+  /** Its name in frames. */
+  readonly wire: string
   /** The epoch the reader is in. */
   readonly epoch: string
   /** Whether the reader has heard that there is another one. */
@@ -37,11 +40,11 @@ export interface Portion {
 /** A page of the log and its frames, encoded once for all who read it. */
 export class SharedPage {
   readonly page: Page
-  readonly #channel: string
+  readonly #wire: string
   #portions: { readonly rewound: number, readonly portions: readonly Portion[] } | undefined
 
-  constructor (channel: string, page: Page) {
-    this.#channel = channel
+  constructor (wire: string, page: Page) {
+    this.#wire = wire
     this.page = page
   }
 
@@ -64,8 +67,8 @@ export class SharedPage {
   #encode (rewound: number): Portion[] {
     const { epoch, from, records } = this.page
     return segments(from, records, rewound).map(({ from, to, bodies }) => bodies === null
-      ? { frame: new SharedFrame(skipFrame(this.#channel, epoch, from, to)), count: 0 }
-      : { frame: new SharedFrame(messagesFrame(this.#channel, epoch, from, bodies)), count: bodies.length })
+      ? { frame: new SharedFrame(skipFrame(this.#wire, epoch, from, to)), count: 0 }
+      : { frame: new SharedFrame(messagesFrame(this.#wire, epoch, from, bodies)), count: bodies.length })
   }
 }
 
@@ -110,8 +113,8 @@ export class Pages {
     return page
   }
 
-  async #read (key: string, { channel, from, limit }: PageQuery): Promise<SharedPage> {
-    const page = new SharedPage(channel, await this.#log.read(channel, { from, limit, bytes: PAGE_BYTES }))
+  async #read (key: string, { channel, wire, from, limit }: PageQuery): Promise<SharedPage> {
+    const page = new SharedPage(wire, await this.#log.read(channel, { from, limit, bytes: PAGE_BYTES }))
     if (page.page.records.length > 0) this.#keep(key, page) // else the next read may find some
     return page
   }

@@ -24,9 +24,10 @@ export class Permissions {
    * `PUSH_NO_HISTORY`, or with `PUSH_UNAVAILABLE` if a hook threw or did not answer in time.
    */
   check (action: Action, channel: Channel, client: ClientInfo): void | Promise<void> {
-    const { rules } = channel
+    const { rules, kind } = channel
     if (action === 'publish' && !rules.clientPublish) throw new PushError('PUSH_FORBIDDEN')
     if (action === 'history' && !rules.history) throw new PushError('PUSH_NO_HISTORY')
+    if (kind === 'inbox') return // its user's alone, and only its user reaches it
     if (this.#authorize === undefined && rules.authorize === undefined) return
     const hooks = [this.#authorize, rules.authorize].filter((hook) => hook !== undefined)
     return this.#ask(hooks, action, channel, client)

@@ -1,4 +1,4 @@
-import type { FastifyPushOptions } from '../../types/index.js'
+import type { FastifyPushOptions, Retention } from '../../types/index.js'
 import { parseDuration } from '../core/duration.js'
 import { PushError } from '../core/errors.js'
 import type { Compression } from './shared-frame.js'
@@ -8,6 +8,7 @@ export interface Settings {
   readonly heartbeat: { readonly interval: number, readonly timeout: number }
   readonly session: { readonly ttl: number, readonly namedTtl: number }
   readonly idWindow: number
+  readonly inbox: Retention
   readonly compression: Compression | null
   readonly limits: {
     readonly frameBytes: number
@@ -35,10 +36,10 @@ export interface Settings {
   }
 }
 
-type SettingsInput = Pick<FastifyPushOptions, 'heartbeat' | 'session' | 'idWindow' | 'compression' | 'limits'>
+type SettingsInput = Pick<FastifyPushOptions, 'heartbeat' | 'session' | 'idWindow' | 'inbox' | 'compression' | 'limits'>
 
 /** Checks what the host gave and fills in the defaults. Throws `PUSH_OPTIONS` with the name of the wrong option. */
-export function readSettings ({ heartbeat = {}, session = {}, idWindow = '5m', compression = false, limits = {} }: SettingsInput): Settings {
+export function readSettings ({ heartbeat = {}, session = {}, idWindow = '5m', inbox = {}, compression = false, limits = {} }: SettingsInput): Settings {
   const subscriptions = count(limits.subscriptions, 1000, 'subscriptions')
   return {
     heartbeat: {
@@ -50,6 +51,11 @@ export function readSettings ({ heartbeat = {}, session = {}, idWindow = '5m', c
       namedTtl: parseDuration(session.namedTtl ?? '30d', 'session.namedTtl')
     },
     idWindow: parseDuration(idWindow, 'idWindow'),
+    inbox: {
+      limit: count(inbox.limit, 1000, 'inbox.limit'),
+      bytes: count(inbox.bytes, 1024 * 1024, 'inbox.bytes'),
+      ttl: parseDuration(inbox.ttl ?? '30d', 'inbox.ttl')
+    },
     compression: readCompression(compression),
     limits: {
       frameBytes: count(limits.frameBytes, 64 * 1024, 'frameBytes'),
@@ -83,9 +89,10 @@ export function readSettings ({ heartbeat = {}, session = {}, idWindow = '5m', c
   }
 }
 
-function count (value: number | undefined, fallback: number, what: string): number {
+function count (value: number | undefined, fallback: number, name: string): number {
+  const what = name.includes('.') ? name : `limits.${name}`
   if (value === undefined) return fallback
-  if (!Number.isSafeInteger(value) || value < 1) throw new PushError('PUSH_OPTIONS', `limits.${what} must be a positive integer, not ${JSON.stringify(value)}`)
+  if (!Number.isSafeInteger(value) || value < 1) throw new PushError('PUSH_OPTIONS', `${what} must be a positive integer, not ${JSON.stringify(value)}`)
   return value
 }
 

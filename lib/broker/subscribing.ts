@@ -1,23 +1,21 @@
 import type { Position, QoS } from '../../types/message.js'
-import type { SlowPolicy } from '../../types/options.js'
 import type { CursorStore, LogState, LogStore } from '../../types/storage.js'
 import { later, resume, type Resumption } from '../core/position.js'
 import type { SubscriptionVerdict } from '../protocol/frames.js'
+import type { Channel } from './channels.js'
 import type { Hub } from './hub.js'
 import type { Outlet } from './outlet.js'
 import { Subscription, type Start, type SubscriptionContext } from './subscription.js'
 
 /** Who subscribes to what, and where it wants to start. */
 export interface SubscribeRequest {
-  readonly channel: string
+  readonly channel: Channel
   readonly session: string
   readonly qos: QoS
   /** The last position the client had. */
   readonly position?: Position | undefined
   /** How many records back to start, where no position is known. */
   readonly rewind?: number | undefined
-  /** What the channel does with slow readers. */
-  readonly slow: SlowPolicy
   readonly outlet: Outlet
 }
 
@@ -42,14 +40,14 @@ export async function subscribe (context: SubscribingContext, request: Subscribe
   const { channel, session, qos, outlet } = request
   const topic = await context.hub.join(channel)
   try {
-    const stored = qos === 0 ? null : await context.cursors.load(channel, session)
-    const state = await context.log.read(channel, { from: 1, limit: 0, bytes: 0 })
+    const stored = qos === 0 ? null : await context.cursors.load(channel.name, session)
+    const state = await context.log.read(channel.name, { from: 1, limit: 0, bytes: 0 })
     const { start, verdict, gap } = place(request, stored, state)
-    const subscription = new Subscription(context.subscription, topic, qos, outlet, { ...start, slow: request.slow })
+    const subscription = new Subscription(context.subscription, topic, qos, outlet, { ...start, slow: channel.rules.slow })
     // What the node heard between the read and its answer, nobody told this subscription.
     if (topic.newest !== null) subscription.hearHead(topic.newest)
     if (gap !== undefined) context.subscription.counters.gaps++
-    return { subscription, verdict: { channel, qos, verdict, position: start.position, ...(gap === undefined ? {} : { gap }) } }
+    return { subscription, verdict: { channel: channel.wire, qos, verdict, position: start.position, ...(gap === undefined ? {} : { gap }) } }
   } catch (error) {
     context.hub.leave(topic)
     throw error

@@ -28,7 +28,10 @@ export interface SubscriptionContext extends CatchUpContext {
 
 /** The channel of a subscription. */
 export interface Followed {
+  /** Its name in the storage. */
   readonly channel: string
+  /** Its name in frames. */
+  readonly wire: string
   /** Lets a subscription hear what arrives. */
   add (subscription: Subscription): void
   /** It has ended. */
@@ -108,9 +111,14 @@ export class Subscription implements Behind {
     topic.add(this)
   }
 
-  /** The channel's name. */
+  /** The channel's name in the storage. */
   get channel (): string {
     return this.#topic.channel
+  }
+
+  /** The channel's name in frames. */
+  get wire (): string {
+    return this.#topic.wire
   }
 
   /** What the client has acknowledged last, in whichever epoch; `null` while nothing is known. */
@@ -288,7 +296,7 @@ export class Subscription implements Behind {
   query (): PageQuery {
     const room = Math.min(PAGE_RECORDS, this.#window.room(this.#next - 1))
     // By powers of two, so that those who stand in the same place read the same page, whatever room each of them has.
-    return { channel: this.channel, epoch: this.epoch, stale: this.#stale, from: this.#next, limit: 2 ** Math.floor(Math.log2(room)) }
+    return { channel: this.channel, wire: this.wire, epoch: this.epoch, stale: this.#stale, from: this.#next, limit: 2 ** Math.floor(Math.log2(room)) }
   }
 
   take (shared: SharedPage): void {
@@ -313,7 +321,7 @@ export class Subscription implements Behind {
     this.epoch = position.epoch
     this.#next = position.offset + 1
     this.#context.counters.gaps++
-    this.outlet.write(gapFrame({ channel: this.channel, ...gap, position }))
+    this.outlet.write(gapFrame({ channel: this.wire, ...gap, position }))
   }
 
   #send (shared: SharedPage): void {

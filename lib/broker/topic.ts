@@ -26,7 +26,10 @@ export interface TopicOwner {
  * All records of a tick are one shared buffer and one write per connection (DESIGN 9).
  */
 export class Topic implements FeedListener, Followed, Ending {
+  /** The channel's name in the storage. */
   readonly channel: string
+  /** Its name in frames. */
+  readonly wire: string
   readonly subscriptions = new Set<Subscription>()
   /** How many follow the channel, or are about to. Kept by the hub. */
   users = 0
@@ -42,8 +45,9 @@ export class Topic implements FeedListener, Followed, Ending {
   #bytes = 0
   #scheduled = false
 
-  constructor (channel: string, counters: Counters, tick: Tick, owner: TopicOwner) {
-    this.channel = channel
+  constructor ({ name, wire }: { readonly name: string, readonly wire: string }, counters: Counters, tick: Tick, owner: TopicOwner) {
+    this.channel = name
+    this.wire = wire
     this.#counters = counters
     this.#tick = tick
     this.#owner = owner
@@ -111,7 +115,7 @@ export class Topic implements FeedListener, Followed, Ending {
     this.#volatile = []
     this.#bytes = 0
     for (const run of runs) {
-      const frame = messagesFrame(this.channel, run.epoch, run.from, run.records.map(({ body }) => body))
+      const frame = messagesFrame(this.wire, run.epoch, run.from, run.records.map(({ body }) => body))
       const lastOfAll = last && run === runs.at(-1) && volatile.length === 0
       this.#deliver({ epoch: run.epoch, from: run.from, to: run.from + run.records.length - 1 }, new SharedFrame(frame), lastOfAll)
     }
@@ -136,7 +140,7 @@ export class Topic implements FeedListener, Followed, Ending {
   }
 
   #deliverVolatile (bodies: readonly Uint8Array[], last: boolean): void {
-    const frame = new SharedFrame(volatileFrame(this.channel, bodies))
+    const frame = new SharedFrame(volatileFrame(this.wire, bodies))
     for (const { outlet, started } of this.subscriptions) {
       if (!started) continue
       if (outlet.writable) {

@@ -121,11 +121,11 @@ export class Session {
     if (qos > 0 && acknowledged !== null) this.#commit(subscription, acknowledged)
   }
 
-  #commit ({ channel, qos }: Subscription, position: Position): void {
+  #commit ({ channel, wire, qos }: Subscription, position: Position): void {
     const commit = { session: this.key, generation: this.generation, number: ++this.#number, position, ttl: this.#life }
     this.#broker.cursors.write(channel, commit, (outcome) => {
       if (outcome === 'fenced') this.#owner?.end('PUSH_SUPERSEDED')
-      else if (qos === 2) this.#confirm(channel, position)
+      else if (qos === 2) this.#confirm(wire, position)
     })
   }
 

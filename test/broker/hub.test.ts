@@ -32,8 +32,8 @@ async function makeHub () {
 
 t.test('a feed is joined with the first follower and left with the last', async (t) => {
   const { hub, control, errors } = await makeHub()
-  const one = await hub.join('a')
-  const two = await hub.join('a')
+  const one = await hub.join({ name: 'a', wire: 'a' })
+  const two = await hub.join({ name: 'a', wire: 'a' })
   t.equal(one, two)
   t.equal(hub.find('a'), one)
   t.same([control.joins, hub.size], [1, 1])
@@ -43,7 +43,7 @@ t.test('a feed is joined with the first follower and left with the last', async 
   hub.leave(two)
   await settled()
   t.same([control.leaves, hub.size], [1, 0])
-  const three = await hub.join('a')
+  const three = await hub.join({ name: 'a', wire: 'a' })
   t.not(three, one)
   t.same([control.joins, errors.length], [2, 0])
 })
@@ -51,18 +51,18 @@ t.test('a feed is joined with the first follower and left with the last', async 
 t.test('a join that fails fails for all who wait, and for nobody afterwards', async (t) => {
   const { hub, control } = await makeHub()
   control.fail = true
-  const failed = await Promise.allSettled([hub.join('a'), hub.join('a')])
+  const failed = await Promise.allSettled([hub.join({ name: 'a', wire: 'a' }), hub.join({ name: 'a', wire: 'a' })])
   t.same(failed.map(({ status }) => status), ['rejected', 'rejected'])
   t.equal(hub.size, 0)
   control.fail = false
-  await hub.join('a')
+  await hub.join({ name: 'a', wire: 'a' })
   t.equal(hub.size, 1)
 })
 
 t.test('a feed that cannot be left is reported', async (t) => {
   const { hub, control, errors } = await makeHub()
   control.failLeave = true
-  hub.leave(await hub.join('a'))
+  hub.leave(await hub.join({ name: 'a', wire: 'a' }))
   await settled()
   t.match(errors, [{ message: 'cannot leave' }])
 })

@@ -13,7 +13,7 @@ function makePages (answer: () => Page | Promise<Page>) {
 }
 
 const page = (records: readonly StoredRecord[], from = 1): Page => ({ epoch: 'e', head: from + records.length - 1, first: 1, from, records })
-const query = (more: Partial<PageQuery> = {}): PageQuery => ({ channel: 'a', epoch: 'e', stale: false, from: 1, limit: 128, ...more })
+const query = (more: Partial<PageQuery> = {}): PageQuery => ({ channel: 'a', wire: 'a', epoch: 'e', stale: false, from: 1, limit: 128, ...more })
 
 t.test('who stands in the same place shares one read and its frames', async (t) => {
   const { control, pages } = makePages(() => page([record(), record()]))

@@ -7,9 +7,10 @@ export async function history (connection: ConnectionContext, { id, channel: nam
   const { broker } = connection.service
   // Pages are large: a peer that does not read what it asked for gets no more of them.
   if (!connection.writable) throw new PushError('PUSH_BUSY')
-  const channel = broker.channels.find(name)
-  await broker.permissions.check('history', channel, sessionOf(connection).client)
-  const page = await broker.history(name, {
+  const { client } = sessionOf(connection)
+  const channel = broker.channels.reach(name, client)
+  await broker.permissions.check('history', channel, client)
+  const page = await broker.readHistory(channel, {
     ...(limit === undefined ? {} : { limit }),
     ...(before === undefined ? {} : { before }),
     ...(after === undefined ? {} : { after }),

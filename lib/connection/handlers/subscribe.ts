@@ -18,12 +18,12 @@ export async function subscribe (connection: ConnectionContext, frame: Subscribe
 export async function begin (connection: ConnectionContext, { channel: name, qos, position, rewind }: SubscriptionRequest): Promise<Started> {
   const { broker } = connection.service
   const session = sessionOf(connection)
-  const channel = broker.channels.find(name)
+  const channel = broker.channels.reach(name, session.client)
   assertRoom(connection, name)
   await broker.permissions.check('subscribe', channel, session.client)
   // To begin in the past is to read it.
   if (rewind !== undefined && rewind > 0) await broker.permissions.check('history', channel, session.client)
-  const started = await broker.subscribe({ channel: name, session: session.key, qos, position, rewind, slow: channel.rules.slow, outlet: connection.outgoing })
+  const started = await broker.subscribe({ channel, session: session.key, qos, position, rewind, outlet: connection.outgoing })
   try {
     if (connection.ended) throw new PushError('PUSH_CLOSED')
     assertRoom(connection, name) // others may have begun meanwhile
