@@ -87,7 +87,10 @@ function face (broker: Broker, service: Service): Push {
   return {
     channel: (pattern, options) => broker.declare(pattern, options),
     publish: (channel, data, options) => broker.publish(channel, data, options),
+    send: (userId, data, options) => broker.send(userId, data, options),
+    unread: (userId) => broker.unread(userId),
     history: (channel, options) => broker.history(channel, options),
+    receipt: (channel, position, options) => broker.receipt(channel, position, options),
     stats: () => ({ connections: service.size, refusedConnections: service.refused, subscriptions: service.subscriptions, ...broker.stats() })
   }
 }

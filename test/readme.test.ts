@@ -153,6 +153,14 @@ t.test('The client', async (t) => {
   t.equal(iterating.output(), 'one\ntwo\n')
 })
 
+t.test('Sending to a user', async (t) => {
+  const [code] = of('Sending to a user') as [string]
+  const sending = await run(code, await freePort())
+  t.teardown(() => end(sending))
+  await sending.done
+  t.match(sending.output(), "1\nYour order was shipped\n[ { clientId: 'alice-phone', userId: 'alice' } ]\n")
+})
+
 t.test('Under load', async (t) => {
   const [code] = of('Under load') as [string]
   const serving = await run(code, await freePort())
@@ -173,6 +181,6 @@ t.test('Storage adapters', async (t) => {
 
 t.test('no snippet is left out', async (t) => {
   t.strictSame([...new Set(snippets.map(({ heading }) => heading))],
-    ['Usage', 'Publishing', 'Who may do what', 'The client', 'Under load', 'Storage adapters'])
-  t.equal(snippets.length, 9)
+    ['Usage', 'Publishing', 'Who may do what', 'The client', 'Sending to a user', 'Under load', 'Storage adapters'])
+  t.equal(snippets.length, 10)
 })

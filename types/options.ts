@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { WebsocketPluginOptions } from '@fastify/websocket'
-import type { QoS } from './message.js'
+import type { Message, QoS } from './message.js'
 import type { StorageAdapter } from './storage.js'
 
 /** Milliseconds, or a number with a unit: `'250ms'`, `'30s'`, `'2m'`, `'12h'`, `'7d'`. */
@@ -42,6 +42,15 @@ export interface FastifyPushOptions {
     ttl?: Duration
     /** Bytes. Default 1 MiB. */
     bytes?: number
+    /** How long a message may wait before `onWaiting` is told. Default 30 s. */
+    notifyAfter?: Duration
+    /**
+     * Told of a message that no client of its user has acknowledged within `notifyAfter`: time to reach the user another way, by a push notification service say. Told once, by the
+     * node that sent the message; a node that ends takes what it watched with it. What it throws is logged.
+     */
+    onWaiting?: InboxListener
+    /** Told of a message whose own `ttl` has run out before any client of its user acknowledged it. */
+    onExpired?: InboxListener
   }
   /**
    * Whether messages are compressed for clients that offer it (permessage-deflate, RFC 7692): once for all of them. Default `false`:
@@ -55,6 +64,9 @@ export interface FastifyPushOptions {
   /** Passed to `@fastify/websocket`, if this plugin is the one to register it. */
   websocket?: WebsocketPluginOptions
 }
+
+/** Hears of a message in an inbox that no client of its user has acknowledged. */
+export type InboxListener = (unacknowledged: { readonly userId: string, readonly message: Message }) => unknown
 
 /** What a peer can send or hold at the most. Where one is refused, the goodbye or the error names the limit. */
 export interface Limits {

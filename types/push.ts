@@ -14,8 +14,20 @@ export interface Push {
    * Every rejection is logged and counted; one that nobody handles does not become an unhandled rejection.
    */
   publish (channel: string, data: unknown, options?: PublishOptions): Promise<PublishResult>
+  /**
+   * Sends to a user, online or not: publishes to the user's inbox, where each of the user's clients has a cursor of its own, and a new client starts at what none of
+   * them has acknowledged. As `publish`, with the same outcomes; `PUSH_INVALID` for what names no user.
+   */
+  send (userId: string, data: unknown, options?: PublishOptions): Promise<PublishResult>
+  /** How many messages in a user's inbox no client of the user has acknowledged, up to `limits.historyPage`. */
+  unread (userId: string): Promise<number>
   /** Reads the log. Moves no cursor. */
   history (channel: string, options?: HistoryOptions): Promise<HistoryPage>
+  /**
+   * Who has acknowledged the message at a position (of {@link PublishResult}), also those who came back later, for as long as their cursors live. It reads the
+   * cursors at or beyond the position: nothing is stored for it, subscribers of QoS 0 have none, and whoever began to follow the channel after the message stands beyond it too. For an inbox: `{ userId }`. Rejects with `PUSH_INVALID`.
+   */
+  receipt (channel: string | { readonly userId: string }, position: Position, options?: ReceiptOptions): Promise<Receipt>
   /** Numbers since the start, and of now. */
   stats (): PushStats
 }
@@ -37,8 +49,24 @@ export interface PublishOptions {
    * - `delivered`: those who are connected to this node have acknowledged it, or `timeout` is over.
    */
   wait?: 'accepted' | 'stored' | 'delivered'
+  /** Whether the result can say who acknowledged the message. Costs nothing until it is asked. */
+  receipt?: boolean
   /** For `wait: 'delivered'`. Default 5 s. */
   timeout?: number | string
+}
+
+export interface ReceiptOptions {
+  /** Clients at the most. Default 100; more than `limits.historyPage` is cut to it. */
+  limit?: number
+  /** The `next` of the page before. */
+  after?: string
+}
+
+export interface Receipt {
+  /** The clients that have acknowledged the message, in no order that means anything. */
+  readonly acknowledged: ReadonlyArray<{ readonly clientId: string, readonly userId?: string }>
+  /** Pass it as `after` for the next page; `null` at the end. */
+  readonly next: string | null
 }
 
 export interface PublishResult {
@@ -47,6 +75,8 @@ export interface PublishResult {
   readonly position: Position | null
   /** It had been stored before, under the same id. */
   readonly duplicate: boolean
+  /** With `receipt: true`: reads {@link Push.receipt} of this message. */
+  readonly receipt?: (options?: ReceiptOptions) => Promise<Receipt>
   /** With `wait: 'delivered'`: how many subscriptions have acknowledged, and how many had not when the wait ended. */
   readonly delivered?: { readonly acknowledged: number, readonly pending: number }
 }

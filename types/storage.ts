@@ -170,6 +170,10 @@ export interface CursorStore {
    * - `committed`: within an epoch the greater offset stays; across epochs the later (generation, number) stays.
    */
   commit (channel: string, commits: readonly CursorCommit[]): Promise<ReadonlyArray<'committed' | 'fenced'>>
+  /**
+   * The sessions whose cursors live and stand at or beyond a position, in its epoch: in the order of their names (ASCII), those after `after`, `limit` of them at the most.
+   */
+  reached (channel: string, query: { readonly position: Position, readonly after?: string, readonly limit: number }): Promise<readonly string[]>
   /** Forgets a cursor, unless a later generation wrote it. Nothing happens if there is none. */
   remove (channel: string, session: string, generation: number): Promise<void>
 }

@@ -1,5 +1,6 @@
 import type { Authorize, ChannelOptions } from '../../types/options.js'
-import type { HistoryOptions, HistoryPage, PublishOptions, PublishResult, PushStats } from '../../types/push.js'
+import type { HistoryOptions, HistoryPage, PublishOptions, PublishResult, PushStats, Receipt, ReceiptOptions } from '../../types/push.js'
+import type { Position } from '../../types/message.js'
 import type { StorageAdapter } from '../../types/storage.js'
 import type { Clock } from '../core/clock.js'
 import { PushError } from '../core/errors.js'
@@ -9,13 +10,17 @@ import { Counters } from './counters.js'
 import { CursorWriter } from './cursor-writer.js'
 import { readHistory } from './history.js'
 import { Hub } from './hub.js'
+import { InboxWatch } from './inbox-watch.js'
 import { Pages } from './pages.js'
 import { Permissions } from './permissions.js'
 import { Publishing } from './publishing.js'
+import { readReceipt } from './receipts.js'
 import { ServerPublish } from './server-publish.js'
 import type { Settings } from './settings.js'
 import { subscribe, type Started, type SubscribeRequest, type SubscribingContext } from './subscribing.js'
 import { Tick } from './tick.js'
+import { countAfter } from './unread.js'
+import { loadUserCursor, userCommit } from './user-cursor.js'
 
 export interface BrokerContext {
   readonly storage: StorageAdapter
@@ -44,6 +49,7 @@ export class Broker {
   readonly defer: (callback: () => void) => void
   readonly tick: Tick
   readonly #hub: Hub
+  readonly #inboxWatch: InboxWatch
   readonly #publish: ServerPublish
   readonly #subscribing: SubscribingContext
   readonly #onError: (error: unknown) => void
@@ -63,12 +69,15 @@ export class Broker {
     this.publishing = new Publishing({ log, feed, clock, counters, idWindow: settings.idWindow, rememberAll: !storage.supports.certain })
     this.cursors = new CursorWriter(storage.cursors, clock, defer, onError)
     this.#hub = new Hub({ feed, log, clock, counters, tick: this.tick, onError })
+    this.#inboxWatch = new InboxWatch({ log, cursors: storage.cursors, clock, onError, ...settings.inbox })
     this.#publish = new ServerPublish({
       channels: this.channels,
       hub: this.#hub,
       publishing: this.publishing,
       clock,
       accepted: { messages: settings.limits.acceptedMessages, bytes: settings.limits.acceptedBytes },
+      receipt: (channel, position, options) => this.#receipt(channel, position, options),
+      onSent: ({ name, params: { userId = '' } }, position, { body, ttl }) => this.#inboxWatch.watch(userId, name, position, body, ttl),
       onFailure: (error, channel) => {
         counters.failed++
         context.onPublishFailed(error, channel)
@@ -85,6 +94,7 @@ export class Broker {
 
   /** Writes what is left of cursors, for as long as the closing grace, and closes the storage. */
   async close (): Promise<void> {
+    this.#inboxWatch.close()
     const { closeGrace } = this.settings.limits
     const late = () => new PushError('PUSH_STORAGE_UNKNOWN', 'cursors could not be written in time')
     await within(this.clock, closeGrace, this.cursors.close(), late).catch(this.#onError)
@@ -99,6 +109,43 @@ export class Broker {
   /** See `Push.publish`. */
   publish (channel: string, data: unknown, options?: PublishOptions): Promise<PublishResult> {
     return this.#publish.publish(channel, data, options)
+  }
+
+  /** See `Push.send`. */
+  send (userId: string, data: unknown, options?: PublishOptions): Promise<PublishResult> {
+    return this.#publish.send(userId, data, options)
+  }
+
+  /** A client of a user has acknowledged: so has the user, and a new client of the same user begins behind that. */
+  acknowledgeForUser (inbox: string, position: Position): void {
+    this.cursors.write(inbox, userCommit(position, this.clock, this.settings.inbox.ttl), () => {})
+  }
+
+  /** See `Push.unread`. */
+  async unread (userId: string): Promise<number> {
+    return this.#unreadIn(this.channels.inbox(userId), null)
+  }
+
+  /** How many messages of a channel lie after the cursor of a session; in an inbox, where it has none, after the user's. */
+  unreadOf (channel: Channel, session: string): Promise<number> {
+    return this.#unreadIn(channel, session)
+  }
+
+  async #unreadIn (channel: Channel, session: string | null): Promise<number> {
+    const { log, cursors } = this.storage
+    const own = session === null ? null : await cursors.load(channel.name, session)
+    const cursor = own === null && channel.kind === 'inbox' ? await loadUserCursor(cursors, channel.name) : own
+    if (cursor === null && channel.kind !== 'inbox') return 0
+    return countAfter(log, channel.name, cursor, this.settings.limits.historyPage)
+  }
+
+  /** See `Push.receipt`. */
+  async receipt (channel: string | { readonly userId: string }, position: Position, options?: ReceiptOptions): Promise<Receipt> {
+    return this.#receipt(typeof channel === 'string' ? this.channels.find(channel) : this.channels.inbox(channel?.userId), position, options)
+  }
+
+  #receipt ({ name }: Channel, position: Position | null, options: ReceiptOptions = {}): Promise<Receipt> {
+    return readReceipt(this.storage.cursors, name, position, options, this.settings.limits.historyPage)
   }
 
   /** See `Push.history`. The server may read every channel, also one whose clients may not. */

@@ -3,7 +3,7 @@ import { isChannelName } from '../core/channel-name.js'
 import { ChannelPatterns } from '../core/channel-patterns.js'
 import { parseDuration } from '../core/duration.js'
 import { PushError } from '../core/errors.js'
-import { INBOX, inboxOf } from './own-channels.js'
+import { INBOX, inboxOf, isUserId } from './own-channels.js'
 
 /** What was declared for a pattern, with defaults filled in. */
 export interface ChannelRules {
@@ -79,8 +79,9 @@ export class Channels {
     return this.inbox(userId)
   }
 
-  /** The inbox of a user. */
+  /** The inbox of a user. Throws `PUSH_INVALID` for what names no user. */
   inbox (userId: string): Channel {
+    if (!isUserId(userId)) throw new PushError('PUSH_INVALID', 'userId must be a string of 1 to 256 characters')
     return { name: inboxOf(userId), wire: INBOX, kind: 'inbox', params: { userId }, rules: this.#inboxRules }
   }
 }

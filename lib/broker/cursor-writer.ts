@@ -13,6 +13,8 @@ interface Pending {
   readonly done: CommitOutcome
 }
 
+const isBeyond = (a: Position, b: Position): boolean => a.epoch === b.epoch && a.offset > b.offset
+
 /** The commits of one channel: one call in flight, and what has gathered for the next. */
 interface Lane {
   pending: Map<string, Pending>
@@ -47,6 +49,8 @@ export class CursorWriter {
     // A late write of an old connection does not take the place of its successor's.
     const waiting = lane.pending.get(commit.session)
     if (waiting !== undefined && waiting.commit.generation > commit.generation) return done('fenced', commit.position)
+    // A user's cursor has many writers, and the furthest counts.
+    if (waiting !== undefined && isBeyond(waiting.commit.position, commit.position)) return
     lane.pending.set(commit.session, { commit, done })
     if (idle) this.#defer(() => this.#send(channel, lane))
   }

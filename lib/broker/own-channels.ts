@@ -1,7 +1,8 @@
+import { INBOX } from '../core/channel-name.js'
+
 // Channels of the plugin's own. Their names begin with `$`, which no declared channel's name can.
 
-/** What a client calls its user's inbox: nobody else may know it, so it needs no name of its own in frames. */
-export const INBOX = '$inbox'
+export { INBOX } from '../core/channel-name.js'
 
 /** What the comings and goings of a channel's members are called: this, and the channel's name. */
 export const PRESENCE = '$presence/'
@@ -14,3 +15,11 @@ export const inboxOf = (userId: string): string => `${INBOX}/${encodeURIComponen
 
 /** The channel whose members are a user's clients. */
 export const userChannelOf = (userId: string): string => USER + encodeURIComponent(userId)
+
+// With the flag `u` whole pairs are one character, so what is found is half of one.
+const LONE_SURROGATE = /\p{Surrogate}/u
+
+/** Whether it names a user: 1 to 256 characters, well-formed Unicode, so that names of channels and keys can be made of it. */
+export function isUserId (userId: unknown): userId is string {
+  return typeof userId === 'string' && userId.length > 0 && userId.length <= 256 && !LONE_SURROGATE.test(userId)
+}

@@ -1,11 +1,12 @@
 import type { Position, QoS } from '../../types/message.js'
-import type { PublishOptions, PublishResult } from '../../types/push.js'
+import type { PublishOptions, PublishResult, Receipt, ReceiptOptions } from '../../types/push.js'
 import type { AppendOutcome, Draft } from '../../types/storage.js'
 import type { Clock } from '../core/clock.js'
 import { parseDuration } from '../core/duration.js'
 import { PushError, toPushError } from '../core/errors.js'
 import type { Channel, Channels } from './channels.js'
 import type { Hub } from './hub.js'
+import { INBOX } from './own-channels.js'
 import type { Publication, Publishing } from './publishing.js'
 import { randomId } from './random-id.js'
 import type { Subscription } from './subscription.js'
@@ -17,6 +18,10 @@ export interface ServerPublishContext {
   readonly clock: Clock
   /** What `wait: 'accepted'` may leave waiting. */
   readonly accepted: { readonly messages: number, readonly bytes: number }
+  /** See `Push.receipt`. */
+  readonly receipt: (channel: Channel, position: Position | null, options?: ReceiptOptions) => Promise<Receipt>
+  /** A message was stored in an inbox. */
+  readonly onSent: (channel: Channel, position: Position, draft: Draft) => void
   /** A failure that perhaps nobody handles. */
   readonly onFailure: (error: PushError, channel: string) => void
 }
@@ -34,24 +39,33 @@ export class ServerPublish {
   }
 
   /** See `Push.publish`. Never an unhandled rejection. */
-  publish (channel: string, data: unknown, options: PublishOptions = {}): Promise<PublishResult> {
+  publish (channel: string, data: unknown, options?: PublishOptions): Promise<PublishResult> {
+    return this.#guarded(channel, () => this.#context.channels.find(channel), data, options)
+  }
+
+  /** See `Push.send`. Never an unhandled rejection. */
+  send (userId: string, data: unknown, options?: PublishOptions): Promise<PublishResult> {
+    return this.#guarded(INBOX, () => this.#context.channels.inbox(userId), data, options)
+  }
+
+  #guarded (name: string, find: () => Channel, data: unknown, options: PublishOptions = {}): Promise<PublishResult> {
     const id = options.id ?? randomId()
-    const result = this.#publish(channel, data, options, id).catch((error: unknown) => { throw withId(error, id) })
-    result.catch((error: PushError) => this.#context.onFailure(error, channel))
+    const result = this.#publish(find, data, options, id).catch((error: unknown) => { throw withId(error, id) })
+    result.catch((error: PushError) => this.#context.onFailure(error, name))
     return result
   }
 
-  async #publish (name: string, data: unknown, options: PublishOptions, id: string): Promise<PublishResult> {
-    const { wait = 'stored', timeout = '5s' } = options
-    const publication = this.#read(name, data, options, id)
+  async #publish (find: () => Channel, data: unknown, options: PublishOptions, id: string): Promise<PublishResult> {
+    const { wait = 'stored', timeout = '5s', receipt = false } = options
+    const publication = this.#read(find(), data, options, id)
     if (wait === 'accepted') return this.#accept(publication)
     const limit = parseTime(timeout, 'timeout')
-    const result = await this.#store(publication, this.#context.publishing.draft(publication))
-    return wait === 'delivered' && result.position !== null ? this.#delivered(name, result, result.position, limit) : result
+    const stored = await this.#store(publication, this.#context.publishing.draft(publication))
+    const result = receipt ? { ...stored, receipt: (page?: ReceiptOptions) => this.#context.receipt(publication.channel, stored.position, page) } : stored
+    return wait === 'delivered' && result.position !== null ? this.#delivered(publication.channel.name, result, result.position, limit) : result
   }
 
-  #read (name: string, data: unknown, { qos, ttl, wait, id: named }: PublishOptions, id: string): Publication {
-    const channel = this.#context.channels.find(name)
+  #read (channel: Channel, data: unknown, { qos, ttl, wait, id: named }: PublishOptions, id: string): Publication {
     if (qos !== undefined && qos !== 0 && qos !== 1 && qos !== 2) throw new PushError('PUSH_INVALID', 'qos must be 0, 1 or 2')
     if (wait !== undefined && wait !== 'accepted' && wait !== 'stored' && wait !== 'delivered') throw new PushError('PUSH_INVALID', "wait must be 'accepted', 'stored' or 'delivered'")
     if (typeof id !== 'string' || id.length === 0 || id.length > 128) throw new PushError('PUSH_INVALID', 'id must be a string of 1 to 128 characters')
@@ -63,6 +77,7 @@ export class ServerPublish {
     const outcome = await this.#send(channel, qos, draft)
     if (outcome?.status === 'conflict') throw new PushError('PUSH_ID_CONFLICT')
     if (outcome === null && qos > 0) throw new PushError('PUSH_INTERNAL', `no outcome for ${channel.name}`)
+    if (outcome?.status === 'stored' && channel.kind === 'inbox') this.#context.onSent(channel, outcome.position, draft)
     return { id, position: outcome?.position ?? null, duplicate: outcome?.status === 'duplicate' }
   }
 

@@ -1,4 +1,4 @@
-import type { FastifyPushOptions, Retention } from '../../types/index.js'
+import type { FastifyPushOptions, InboxListener, Retention } from '../../types/index.js'
 import { parseDuration } from '../core/duration.js'
 import { PushError } from '../core/errors.js'
 import type { Compression } from './shared-frame.js'
@@ -8,7 +8,7 @@ export interface Settings {
   readonly heartbeat: { readonly interval: number, readonly timeout: number }
   readonly session: { readonly ttl: number, readonly namedTtl: number }
   readonly idWindow: number
-  readonly inbox: Retention
+  readonly inbox: Retention & { readonly notifyAfter: number, readonly onWaiting: InboxListener | undefined, readonly onExpired: InboxListener | undefined }
   readonly compression: Compression | null
   readonly limits: {
     readonly frameBytes: number
@@ -54,7 +54,10 @@ export function readSettings ({ heartbeat = {}, session = {}, idWindow = '5m', i
     inbox: {
       limit: count(inbox.limit, 1000, 'inbox.limit'),
       bytes: count(inbox.bytes, 1024 * 1024, 'inbox.bytes'),
-      ttl: parseDuration(inbox.ttl ?? '30d', 'inbox.ttl')
+      ttl: parseDuration(inbox.ttl ?? '30d', 'inbox.ttl'),
+      notifyAfter: parseDuration(inbox.notifyAfter ?? '30s', 'inbox.notifyAfter'),
+      onWaiting: listener(inbox.onWaiting, 'inbox.onWaiting'),
+      onExpired: listener(inbox.onExpired, 'inbox.onExpired')
     },
     compression: readCompression(compression),
     limits: {
@@ -93,6 +96,11 @@ function count (value: number | undefined, fallback: number, name: string): numb
   const what = name.includes('.') ? name : `limits.${name}`
   if (value === undefined) return fallback
   if (!Number.isSafeInteger(value) || value < 1) throw new PushError('PUSH_OPTIONS', `${what} must be a positive integer, not ${JSON.stringify(value)}`)
+  return value
+}
+
+function listener (value: InboxListener | undefined, what: string): InboxListener | undefined {
+  if (value !== undefined && typeof value !== 'function') throw new PushError('PUSH_OPTIONS', `${what} must be a function`)
   return value
 }
 

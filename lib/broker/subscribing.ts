@@ -6,6 +6,7 @@ import type { Channel } from './channels.js'
 import type { Hub } from './hub.js'
 import type { Outlet } from './outlet.js'
 import { Subscription, type Start, type SubscriptionContext } from './subscription.js'
+import { loadUserCursor } from './user-cursor.js'
 
 /** Who subscribes to what, and where it wants to start. */
 export interface SubscribeRequest {
@@ -40,10 +41,13 @@ export async function subscribe (context: SubscribingContext, request: Subscribe
   const { channel, session, qos, outlet } = request
   const topic = await context.hub.join(channel)
   try {
-    const stored = qos === 0 ? null : await context.cursors.load(channel.name, session)
+    const own = qos === 0 ? null : await context.cursors.load(channel.name, session)
+    const isInbox = channel.kind === 'inbox' && qos > 0
+    const stored = own === null && isInbox ? await loadUserCursor(context.cursors, channel.name) : own
     const state = await context.log.read(channel.name, { from: 1, limit: 0, bytes: 0 })
-    const { start, verdict, gap } = place(request, stored, state)
-    const subscription = new Subscription(context.subscription, topic, qos, outlet, { ...start, slow: channel.rules.slow })
+    // A new client of a user starts at what none of the user's clients has acknowledged.
+    const { start, verdict, gap } = place(isInbox ? { ...request, rewind: Infinity } : request, stored, state)
+    const subscription = new Subscription(context.subscription, topic, qos, outlet, { ...start, fresh: start.fresh || own === null, slow: channel.rules.slow })
     // What the node heard between the read and its answer, nobody told this subscription.
     if (topic.newest !== null) subscription.hearHead(topic.newest)
     if (gap !== undefined) context.subscription.counters.gaps++

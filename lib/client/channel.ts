@@ -48,9 +48,17 @@ export interface Channel<Data = unknown> extends AsyncIterable<Message<Data>> {
   publish (data: Data, options?: PublishOptions): Promise<Published>
   /** Reads the log and moves no cursor. Waits for a connection. Rejects with the server's code, `PUSH_INVALID` for a query that makes no sense, or `PUSH_CLOSED`. */
   history (query?: HistoryOptions): Promise<HistoryPage<Data>>
+  /**
+   * How many messages this client has not acknowledged yet, as far back as the channel keeps them; up to the server's `limits.historyPage`. 0 where it never
+   * subscribed. Needs no subscription, moves no cursor. Waits for a connection. Rejects with the server's code or `PUSH_CLOSED`.
+   */
+  unread (): Promise<number>
   /** Listens. Returns the release. */
   on<E extends keyof ChannelEvents> (event: E, listener: (...args: ChannelEvents[E]) => unknown): () => void
 }
+
+/** The inbox of a client's user: a channel that only the server publishes to. Each client of a user has a cursor of its own. */
+export type Inbox<Data = unknown> = Omit<Channel<Data>, 'publish'>
 
 /** What a channel needs of its client. */
 export interface ChannelContext {
@@ -58,6 +66,7 @@ export interface ChannelContext {
   join (channel: string, handler: (message: Message) => unknown, options: JoinOptions): Subscribed
   publish (channel: string, data: unknown, options: PublishOptions): Promise<Published>
   history<Data> (channel: string, query: HistoryOptions): Promise<HistoryPage<Data>>
+  unread (channel: string): Promise<number>
   on<E extends keyof ChannelEvents> (channel: string, event: E, listener: (...args: ChannelEvents[E]) => unknown): () => void
 }
 
@@ -73,6 +82,7 @@ export function channelOf<Data> (name: string, context: ChannelContext): Channel
     subscribe: (handler, options = {}) => join(handler, options),
     publish: (data, options = {}) => context.publish(name, data, options),
     history: (query = {}) => context.history<Data>(name, query),
+    unread: () => context.unread(name),
     on: (event, listener) => context.on(name, event, listener),
     [Symbol.asyncIterator]: () => new MessageIterator<Data>((handler, ended) => join(handler as (message: Message<Data>) => unknown, {}, ended))
   }

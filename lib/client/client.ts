@@ -1,9 +1,9 @@
-import { isChannelName } from '../core/channel-name.js'
+import { INBOX, isChannelName } from '../core/channel-name.js'
 import { PushError } from '../core/errors.js'
 import type { HelloFrame, ServerFrame, WelcomeFrame } from '../protocol/frames.js'
 import { Acks } from './acks.js'
 import { Backoff } from './backoff.js'
-import { channelOf, type Channel, type ChannelEvents } from './channel.js'
+import { channelOf, type Channel, type ChannelEvents, type Inbox } from './channel.js'
 import { Emitter } from './emitter.js'
 import { readHistory } from './history.js'
 import { settingsOf, type ClientOptions } from './options.js'
@@ -14,6 +14,7 @@ import { SavedState } from './saved-state.js'
 import { Session } from './session.js'
 import type { ClientState } from './states.js'
 import { Subscriptions } from './subscriptions.js'
+import { countUnread } from './unread.js'
 
 /** How long `close()` waits for what is outstanding, unless told otherwise. Milliseconds. */
 const CLOSE_TIMEOUT = 5_000
@@ -33,6 +34,8 @@ export interface Client {
   readonly retryAt: number | null
   /** A channel. Throws `PUSH_CHANNEL_INVALID` for what is no channel's name. */
   channel<Data = unknown> (name: string): Channel<Data>
+  /** What was sent to this client's user. The server refuses it (`PUSH_FORBIDDEN`) to a client that is nobody. */
+  readonly inbox: Inbox
   /** Listens. Returns the release. */
   on<E extends keyof ClientEvents> (event: E, listener: (...args: ClientEvents[E]) => unknown): () => void
   /** Connects; needed only with `connect: false`. Does nothing on a client that is connected, connecting or closed. */
@@ -115,6 +118,7 @@ class PushClient implements Client {
       join: (channel, handler, join) => this.#subscriptions.join(channel, handler, join),
       publish: (channel, data, publish) => this.#publisher.publish(channel, data, publish),
       history: (channel, query) => readHistory(this.#requests, channel, query),
+      unread: (channel) => countUnread(this.#requests, channel),
       on: (channel, event, listener) => this.#onChannel(channel, event, listener)
     }
     // Not at once: what is subscribed to in the same turn travels in the upgrade request.
@@ -132,6 +136,11 @@ class PushClient implements Client {
   channel<Data = unknown> (name: string): Channel<Data> {
     if (!isChannelName(name)) throw new PushError('PUSH_CHANNEL_INVALID', `not a channel name: ${JSON.stringify(name)}`)
     return channelOf<Data>(name, this.#channelContext)
+  }
+
+  get inbox (): Inbox {
+    const { publish, ...inbox } = channelOf(INBOX, this.#channelContext)
+    return inbox
   }
 
   on<E extends keyof ClientEvents> (event: E, listener: (...args: ClientEvents[E]) => unknown): () => void {
@@ -234,6 +243,7 @@ class PushClient implements Client {
       case 'subscribed':
       case 'unsubscribed':
       case 'history':
+      case 'unread':
       case 'error': return this.#requests.answer(frame)
     }
     // A frame of a newer server says nothing to this client.

@@ -1,7 +1,7 @@
 /** What `fastify-push/client` declares, whichever entry the platform gets. */
 export { createClient, PushError } from './browser.js'
 export type { Client, ClientEvents } from './client.js'
-export type { Channel, ChannelEvents, SubscribeOptions } from './channel.js'
+export type { Channel, ChannelEvents, Inbox, SubscribeOptions } from './channel.js'
 export type { HistoryOptions, HistoryPage } from '../../types/push.js'
 export type { ClientOptions, ClientStore, HandlerPolicy, Token } from './options.js'
 export type { Published } from './outbox.js'

@@ -1,11 +1,11 @@
 import { PushError } from '../core/errors.js'
 import { isCode } from '../protocol/codes.js'
-import type { ErrorFrame, HistoryFrame, HistoryReplyFrame, SubscribedFrame, SubscribeFrame, UnsubscribedFrame, UnsubscribeFrame } from '../protocol/frames.js'
+import type { ErrorFrame, HistoryFrame, HistoryReplyFrame, SubscribedFrame, SubscribeFrame, UnreadFrame, UnreadReplyFrame, UnsubscribedFrame, UnsubscribeFrame } from '../protocol/frames.js'
 import type { Wire } from './session.js'
 
-type Reply = SubscribedFrame | UnsubscribedFrame | HistoryReplyFrame
+type Reply = SubscribedFrame | UnsubscribedFrame | HistoryReplyFrame | UnreadReplyFrame
 type WithoutId<F> = F extends unknown ? Omit<F, 'id'> : never
-type RequestFrame = SubscribeFrame | UnsubscribeFrame | HistoryFrame
+type RequestFrame = SubscribeFrame | UnsubscribeFrame | HistoryFrame | UnreadFrame
 
 /** A question without its number. */
 export type Question = WithoutId<RequestFrame>

@@ -1,5 +1,5 @@
 import type { Position } from '../../types/message.js'
-import { isChannelName } from '../core/channel-name.js'
+import { INBOX, isChannelName } from '../core/channel-name.js'
 import { isPosition } from '../core/position.js'
 
 /** An unacknowledged message, as it outlives its process. */
@@ -43,7 +43,7 @@ function isSecret (value: unknown): boolean {
 
 function isCursors (value: unknown): boolean {
   return typeof value === 'object' && value !== null &&
-    Object.entries(value).every(([channel, position]) => isChannelName(channel) && isPosition(position))
+    Object.entries(value).every(([channel, position]) => (channel === INBOX || isChannelName(channel)) && isPosition(position))
 }
 
 function isMessage (value: Partial<SavedMessage> | null): boolean {

@@ -1,8 +1,9 @@
-import { hash } from 'node:crypto'
 import type { ClientInfo, Identity } from '../../types/options.js'
 import type { Position, Publisher } from '../../types/message.js'
 import type { Broker } from '../broker/broker.js'
+import { clientOf, sessionKeyOf } from '../broker/session-key.js'
 import type { Subscription } from '../broker/subscription.js'
+import { INBOX } from '../core/channel-name.js'
 import type { Code } from '../protocol/codes.js'
 import type { HelloFrame, ServerFrame } from '../protocol/frames.js'
 
@@ -38,16 +39,10 @@ export class Session {
     this.#broker = broker
     this.#touchedAt = broker.clock.now()
     const { ttl, namedTtl } = broker.settings.session
-    const user = identity === null ? '' : encodeURIComponent(identity.userId)
     this.ttl = hello.clientId === undefined ? ttl : namedTtl
-    // The secret of a client without a name is never shown to others: they see a name derived from it.
-    this.key = hello.clientId === undefined ? `${user}/s/${hello.session}` : `${user}/c/${hello.clientId}`
-    this.client = {
-      clientId: hello.clientId ?? hash('sha256', this.key, 'base64url').slice(0, 12),
-      ...(identity === null ? {} : { userId: identity.userId, claims: identity.claims })
-    }
-    const { clientId, userId } = this.client
-    this.publisher = userId === undefined ? { clientId } : { clientId, userId }
+    this.key = sessionKeyOf(identity?.userId, hello)
+    this.publisher = clientOf(this.key)
+    this.client = identity === null ? this.publisher : { ...this.publisher, claims: identity.claims }
   }
 
   /** Whether the storage knows it. */
@@ -112,7 +107,10 @@ export class Session {
   /** Writes the acknowledgements of a subscription behind, and where it starts if nobody knew it. */
   follow (subscription: Subscription): void {
     if (subscription.qos === 0) return
-    subscription.onAcknowledged = (position) => this.#commit(subscription, position)
+    subscription.onAcknowledged = (position) => {
+      this.#commit(subscription, position)
+      if (subscription.wire === INBOX) this.#broker.acknowledgeForUser(subscription.channel, position)
+    }
     if (subscription.fresh) this.#prolong(subscription)
   }
 

@@ -1,3 +1,6 @@
+/** What a client calls its user's inbox: nobody else may know it, so it needs no name of its own in frames. */
+export const INBOX = '$inbox'
+
 /** Longest channel name or pattern, in characters (all of them ASCII). */
 export const MAX_CHANNEL_LENGTH = 255
 

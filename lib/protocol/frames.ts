@@ -76,6 +76,8 @@ export const HistorySchema = Type.Object({
   reverse: Type.Optional(Type.Boolean())
 })
 
+export const UnreadSchema = Type.Object({ type: Type.Literal('unread'), id: RequestIdSchema, channel: ChannelSchema })
+
 export const PingSchema = Type.Object({ type: Type.Literal('ping') })
 export const PongSchema = Type.Object({ type: Type.Literal('pong') })
 
@@ -88,6 +90,7 @@ export const clientFrames = {
   ack: AckSchema,
   drop: DropSchema,
   history: HistorySchema,
+  unread: UnreadSchema,
   ping: PingSchema,
   pong: PongSchema
 }
@@ -99,9 +102,10 @@ export type PublishFrame = Static<typeof PublishSchema>
 export type AckFrame = Static<typeof AckSchema>
 export type DropFrame = Static<typeof DropSchema>
 export type HistoryFrame = Static<typeof HistorySchema>
+export type UnreadFrame = Static<typeof UnreadSchema>
 export type PingFrame = Static<typeof PingSchema>
 export type PongFrame = Static<typeof PongSchema>
-export type ClientFrame = HelloFrame | SubscribeFrame | UnsubscribeFrame | PublishFrame | AckFrame | DropFrame | HistoryFrame | PingFrame | PongFrame
+export type ClientFrame = HelloFrame | SubscribeFrame | UnsubscribeFrame | PublishFrame | AckFrame | DropFrame | HistoryFrame | UnreadFrame | PingFrame | PongFrame
 
 // ---- server to client ---------------------------------------------------------------------------------------------
 
@@ -216,6 +220,14 @@ export const HistoryReplySchema = Type.Object({
   next: Type.Union([PositionSchema, Type.Null()])
 })
 
+export const UnreadReplySchema = Type.Object({
+  type: Type.Literal('unread'),
+  id: RequestIdSchema,
+  channel: ChannelSchema,
+  /** Messages after the cursor. */
+  count: Type.Integer({ minimum: 0 })
+})
+
 export const ErrorSchema = Type.Object({
   type: Type.Literal('error'),
   id: Type.Optional(RequestIdSchema),
@@ -245,6 +257,7 @@ export const serverFrames = {
   refused: RefusedSchema,
   confirmed: ConfirmedSchema,
   history: HistoryReplySchema,
+  unread: UnreadReplySchema,
   error: ErrorSchema,
   ping: PingSchema,
   pong: PongSchema,
@@ -261,7 +274,8 @@ export type PublishedFrame = Static<typeof PublishedSchema>
 export type RefusedFrame = Static<typeof RefusedSchema>
 export type ConfirmedFrame = Static<typeof ConfirmedSchema>
 export type HistoryReplyFrame = Static<typeof HistoryReplySchema>
+export type UnreadReplyFrame = Static<typeof UnreadReplySchema>
 export type ErrorFrame = Static<typeof ErrorSchema>
 export type GoodbyeFrame = Static<typeof GoodbyeSchema>
 export type ServerFrame = WelcomeFrame | SubscribedFrame | UnsubscribedFrame | MessagesFrame | SkipFrame | GapFrame | PublishedFrame |
-  RefusedFrame | ConfirmedFrame | HistoryReplyFrame | ErrorFrame | PingFrame | PongFrame | GoodbyeFrame
+  RefusedFrame | ConfirmedFrame | HistoryReplyFrame | UnreadReplyFrame | ErrorFrame | PingFrame | PongFrame | GoodbyeFrame

@@ -12,6 +12,7 @@ function make () {
   const control = { fail: 0, outcome: 'committed' as 'committed' | 'fenced', held: null as (() => void)[] | null }
   const store: CursorStore = {
     load: async () => null,
+    reached: async () => [],
     async commit (channel, commits) {
       batches.push([channel, commits.map(({ session, position }) => `${session}@${position.offset}`)])
       const { held } = control

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { sessionKeyOf } from '../../lib/broker/session-key.js'
 import { memoryStorage } from '../../lib/storage/memory/index.js'
 import { ManualClock } from '../../lib/testkit/manual-clock.js'
 import { openNode, overStorage, settled } from '../helpers/node.js'
@@ -115,7 +116,7 @@ t.test('[P-2.7] ownership begins with the first frame after the hello', async (t
     await old.send(ack(3))
     t.same(old.socket.ending, { code: 4409, reason: 'PUSH_SUPERSEDED' })
     t.equal(goodbyeOf(old), 'PUSH_SUPERSEDED')
-    t.same(await memory.cursors.load(room, `/s/${session}`), { epoch, offset: 1 })
+    t.same(await memory.cursors.load(room, sessionKeyOf(undefined, { session })), { epoch, offset: 1 })
     t.equal(young.socket.ending, null)
   })
 
@@ -244,9 +245,9 @@ t.test('a session the storage lost is made again by who is connected', async (t)
   const { own } = await openNode({ storage: memory, clock, session: { ttl: '2m' }, limits: { silence: '1h' } })
   const session = secret()
   const peer = await own({ session })
-  await memory.sessions.remove(`/s/${session}`, Infinity)
+  await memory.sessions.remove(sessionKeyOf(undefined, { session }), Infinity)
   await clock.advanceAsync(120_000)
-  t.ok(await memory.sessions.find(`/s/${session}`))
+  t.ok(await memory.sessions.find(sessionKeyOf(undefined, { session })))
   t.equal(peer.socket.ending, null)
 })
 

@@ -126,6 +126,7 @@ export class SharedStore {
       cursors: {
         load: (channel, session) => call(() => this.#inner.cursors.load(channel, session)),
         commit: (channel, commits) => call(() => this.#commit(channel, commits), true),
+        reached: (channel, query) => call(() => this.#inner.cursors.reached(channel, query)),
         remove: (channel, session, generation) => call(async () => {
           await this.#inner.cursors.remove(channel, session, generation)
           this.#tap.removed(channel, session)

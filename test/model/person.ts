@@ -1,3 +1,4 @@
+import { sessionKeyOf } from '../../lib/broker/session-key.js'
 import type { ClientOptions, ClientStore } from '../../lib/client/options.js'
 import type { Evidence, Platform } from '../../lib/client/platform/platform.js'
 import { codes } from '../../lib/protocol/codes.js'
@@ -166,7 +167,7 @@ export class ClientProcess {
   /** The name of its session in the store. */
   get key (): string {
     const { named, name } = this.person.plan
-    return named ? `/c/${name}` : `/s/${this.secret}`
+    return sessionKeyOf(undefined, { session: this.secret, clientId: named ? name : undefined })
   }
 
   get alive (): boolean {

@@ -165,6 +165,14 @@ const ofCursors: Array<[string, Mutant['breakIt']]> = [
   }))],
   ['the fence is ignored', withCursors((cursors) => ({ commit: (channel, commits) => cursors.commit(channel, commits.map((commit) => ({ ...commit, generation: 1 }))) }))],
   ['a fenced commit is not told', withCursors((cursors) => ({ commit: async (...args) => (await cursors.commit(...args)).map(() => 'committed' as const) }))],
+  ['who reached a position: another epoch counts', withCursors((cursors) => ({
+    reached: async (channel, { position, ...query }) => [...await cursors.reached(channel, { position, ...query }), ...await cursors.reached(channel, { position: { ...position, epoch: 'other' }, ...query })].sort()
+  }))],
+  ['who reached a position: the page has no end', withCursors((cursors) => ({ reached: (channel, query) => cursors.reached(channel, { ...query, limit: 1000 }) }))],
+  ['who reached a position: every page is the first', withCursors((cursors) => ({ reached: (channel, { position, limit }) => cursors.reached(channel, { position, limit }) }))],
+  ['who reached a position: only who stands beyond it', withCursors((cursors) => ({
+    reached: (channel, { position, ...query }) => cursors.reached(channel, { position: { ...position, offset: position.offset + 1 }, ...query })
+  }))],
   ['remove ignores the fence', withCursors((cursors) => ({ remove: (channel, session) => cursors.remove(channel, session, FOREVER) }))],
   ['another epoch always wins', withCursors((cursors) => ({
     commit: async (channel, commits) => {

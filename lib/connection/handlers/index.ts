@@ -6,6 +6,7 @@ import { drop } from './drop.js'
 import { history } from './history.js'
 import { publish } from './publish.js'
 import { subscribe } from './subscribe.js'
+import { unread } from './unread.js'
 import { unsubscribe } from './unsubscribe.js'
 
 /** Gives a frame of a connection that owns its session to its handler. Never throws. */
@@ -18,6 +19,7 @@ export function handle (connection: ConnectionContext, frame: ClientFrame): void
     case 'subscribe': return answer(connection, frame, () => subscribe(connection, frame))
     case 'unsubscribe': return answer(connection, frame, () => unsubscribe(connection, frame))
     case 'history': return answer(connection, frame, () => history(connection, frame))
+    case 'unread': return answer(connection, frame, () => unread(connection, frame))
     case 'drop': return drop(connection, frame)
     case 'hello': return connection.end('PUSH_BAD_FRAME') // a second one
   }

@@ -43,6 +43,15 @@ export class MemoryCursors implements CursorStore {
     })
   }
 
+  async reached (channel: string, { position, after = '', limit }: { readonly position: Position, readonly after?: string, readonly limit: number }): Promise<readonly string[]> {
+    this.#lifecycle.assertOpen()
+    const found: string[] = []
+    for (const [session, { position: { epoch, offset } }] of this.#channels.find(channel)?.cursors?.living(this.#clock.now()) ?? []) {
+      if (session > after && epoch === position.epoch && offset >= position.offset) found.push(session)
+    }
+    return found.sort().slice(0, limit)
+  }
+
   async remove (channel: string, session: string, generation: number): Promise<void> {
     this.#lifecycle.assertOpen()
     const cursors = this.#channels.find(channel)?.cursors

@@ -34,6 +34,11 @@ export class ExpiringMap<Value extends Expiring> {
     return value !== undefined && now < value.until ? value : undefined
   }
 
+  /** The entries that live. */
+  * living (now: number): Generator<[string, Value], void> {
+    for (const entry of this.#entries) if (now < entry[1].until) yield entry
+  }
+
   /** Adds an entry as the newest. Returns whether a living one had to be forgotten for it. */
   add (key: string, value: Value, now: number): boolean {
     this.#entries.delete(key)

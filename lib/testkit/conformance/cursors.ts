@@ -19,6 +19,7 @@ export function cursors (kit: Kit): void {
   moving(kit)
   fencing(kit)
   ending(kit)
+  reaching(kit)
 }
 
 function moving (kit: Kit): void {
@@ -136,5 +137,22 @@ function ending (kit: Kit): void {
     await kit.advance(2 * TTL)
     await cursorIs(storage, `${epoch} 0`)
     assert.equal((await storage.log.read(ROOM, { from: 1, limit: 0, bytes: 0 })).epoch, epoch)
+  })
+}
+
+function reaching (kit: Kit): void {
+  kit.open('cursors: who stands at or beyond a position of its epoch, in the order of names', async (storage) => {
+    const at = (offset: number, session: string, epoch = 'e', ttl = LONG) => commit(1, 1, epoch, offset, ttl, session)
+    await storage.cursors.commit(ROOM, [at(5, 'b'), at(4, 'c'), at(6, 'a'), at(9, 'd', 'other'), at(7, 'B'), at(8, 'gone', 'e', TTL)])
+    await storage.cursors.commit('elsewhere', [at(9, 'z')])
+    await kit.advance(PAST + TTL)
+    const reached = (offset: number, query: object = {}) => storage.cursors.reached(ROOM, { position: { epoch: 'e', offset }, limit: 10, ...query })
+    assert.deepEqual(await reached(5), ['B', 'a', 'b'])
+    assert.deepEqual(await reached(6), ['B', 'a'])
+    assert.deepEqual(await reached(10), [])
+    assert.deepEqual(await reached(1, { limit: 2 }), ['B', 'a'])
+    assert.deepEqual(await reached(1, { limit: 2, after: 'a' }), ['b', 'c'])
+    assert.deepEqual(await reached(1, { after: 'c' }), [])
+    assert.deepEqual(await storage.cursors.reached('nowhere', { position: { epoch: 'e', offset: 1 }, limit: 1 }), [])
   })
 }

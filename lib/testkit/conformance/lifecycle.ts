@@ -12,6 +12,7 @@ function operations ({ log, cursors, feed, sessions }: StorageAdapter): Array<[n
     ['log.read', () => log.read(ROOM, ALL)],
     ['cursors.load', () => cursors.load(ROOM, 's')],
     ['cursors.commit', () => cursors.commit(ROOM, [{ session: 's', generation: 1, number: 1, position: { epoch: 'e', offset: 1 }, ttl: LONG }])],
+    ['cursors.reached', () => cursors.reached(ROOM, { position: { epoch: 'e', offset: 1 }, limit: 1 })],
     ['cursors.remove', () => cursors.remove(ROOM, 's', 1)],
     ['feed.join', () => feed.join(ROOM, new Ear())],
     ['feed.broadcast', () => feed.broadcast(ROOM, [draft('a').body])],
