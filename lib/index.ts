@@ -1,18 +1,21 @@
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
-import type { FastifyPushOptions, Push } from '../types/index.js'
+import type { ChannelOptions, FastifyPushOptions, Push } from '../types/index.js'
 import { Broker } from './broker/broker.js'
+import type { HookScope } from './broker/hooks.js'
 import { readSettings, type Settings } from './broker/settings.js'
 import { Service } from './connection/service.js'
 import { quietClock } from './core/clock.js'
 import { PushError } from './core/errors.js'
 import { endRefusedUpgrades } from './http/refused-upgrades.js'
 import { addRoute } from './http/route.js'
+import { perInstance } from './http/instances.js'
 import { addWebSocketServer } from './http/websocket-server.js'
 import { memoryStorage } from './storage/memory/index.js'
 
 export type * from '../types/index.js'
 export { PushError } from './core/errors.js'
+export { defineChannels } from './define-channels.js'
 export { codes, type Code } from './protocol/codes.js'
 export { memoryStorage, type MemoryStats, type MemoryStorage, type MemoryStorageOptions } from './storage/memory/index.js'
 
@@ -35,9 +38,11 @@ const plugin: FastifyPluginAsync<FastifyPushOptions> = async (fastify, options) 
 
   endRefusedUpgrades(fastify)
   // Before @fastify/websocket adds its own, which closes without a code and waits for peers that never answer.
+  fastify.addHook('onReady', async () => broker.hooks.start())
   fastify.addHook('preClose', () => service.close())
   fastify.addHook('onClose', () => keepAlive(broker.close()))
-  fastify.decorate('push', face(broker, service))
+  const pushOf = perInstance(fastify, broker.hooks.root, (scope) => face(broker, service, scope))
+  fastify.decorate('push', { getter () { return pushOf(this) } })
   await fastify.register(async (inner) => {
     const { frameBytes, closeGrace } = settings.limits
     await addWebSocketServer(fastify, inner, { websocket: options.websocket, frameBytes, closeGrace, compression: settings.compression })
@@ -83,14 +88,17 @@ const PORTS = ['log', 'cursors', 'feed', 'sessions', 'supports'] as const
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
 
-function face (broker: Broker, service: Service): Push {
+function face (broker: Broker, service: Service, scope: HookScope): Push {
   return {
-    channel: (pattern, options) => broker.declare(pattern, options),
+    // What a pattern's parameters and data are is only known to the compiler.
+    channel: (pattern, options) => broker.declare(pattern, options as unknown as ChannelOptions, scope),
+    addHook: (name, hook) => broker.hooks.add(scope, name, hook),
     publish: (channel, data, options) => broker.publish(channel, data, options),
     send: (userId, data, options) => broker.send(userId, data, options),
     unread: (userId) => broker.unread(userId),
     history: (channel, options) => broker.history(channel, options),
     receipt: (channel, position, options) => broker.receipt(channel, position, options),
+    asyncapi: (options) => broker.asyncapi(options),
     stats: () => ({ connections: service.size, refusedConnections: service.refused, subscriptions: service.subscriptions, ...broker.stats() })
   }
 }

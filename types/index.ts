@@ -1,8 +1,12 @@
 import type { Push } from './push.js'
 
+export * from './asyncapi.js'
+export * from './channels.js'
+export * from './hooks.js'
 export * from './message.js'
 export * from './options.js'
 export * from './push.js'
+export * from './schema.js'
 export * from './storage.js'
 
 declare module 'fastify' {

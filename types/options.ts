@@ -1,7 +1,13 @@
 import type { FastifyRequest } from 'fastify'
 import type { WebsocketPluginOptions } from '@fastify/websocket'
+import type { TSchema } from 'typebox'
+import type { ParamsOf } from './channels.js'
+import type { ClientInfo, PublishEvent, SubscribeEvent } from './hooks.js'
 import type { Message, QoS } from './message.js'
+import type { DataOf } from './schema.js'
 import type { StorageAdapter } from './storage.js'
+
+export type { ClientInfo } from './hooks.js'
 
 /** Milliseconds, or a number with a unit: `'250ms'`, `'30s'`, `'2m'`, `'12h'`, `'7d'`. */
 export type Duration = number | string
@@ -114,7 +120,7 @@ export interface Limits {
   silence?: Duration
   /** Time for a closing handshake; then the connection is dropped. Default 2 s. */
   closeGrace?: Duration
-  /** Time for `authenticate` and `authorize`; then the answer is no. Default 5 s. */
+  /** Time for `authenticate`, `authorize` and each hook that is awaited; then the answer is no. Default 5 s. */
   hookTimeout?: Duration
   /** Messages and bytes that `publish(…, { wait: 'accepted' })` may leave waiting. Default 10,000 and 16 MiB. */
   acceptedMessages?: number
@@ -140,13 +146,6 @@ export type Authenticate = (request: FastifyRequest, credentials: { readonly tok
 /** What a client wants to do with a channel. */
 export type Action = 'subscribe' | 'publish' | 'history'
 
-/** A connected client, as hooks see it. */
-export interface ClientInfo {
-  readonly clientId: string
-  readonly userId?: string
-  readonly claims?: unknown
-}
-
 /**
  * Says whether a client may. Anything but `true`, or a throw of an error with a `statusCode` of 400 to 499, denies with `PUSH_FORBIDDEN`; any other
  * throw, or no answer in time, with `PUSH_UNAVAILABLE`.
@@ -159,8 +158,16 @@ export type Authorize = (request: {
   readonly client: ClientInfo
 }) => boolean | Promise<boolean>
 
-/** How the channels of a pattern behave. */
-export interface ChannelOptions {
+/** What `authorize` of a channel is asked, with the parameters of its pattern. */
+export type AuthorizeRequest<Params = Readonly<Record<string, string>>> = Omit<Parameters<Authorize>[0], 'params'> & { readonly params: Params }
+
+/** How the channels of a pattern behave. Its parameters and its schema type the hooks. */
+export interface ChannelOptions<Pattern extends string = string, Schema = TSchema> {
+  /**
+   * What messages are: a TypeBox schema, or any JSON Schema (draft 7). What clients and the server publish is validated before it is stored; anything else
+   * is refused with `PUSH_INVALID`. Default: any JSON.
+   */
+  schema?: Schema
   /**
    * What the log keeps, and that clients may read it. `true` for the defaults. Without it, records are kept for `session.ttl`
    * within the same bounds, and reading the history is refused.
@@ -183,7 +190,11 @@ export interface ChannelOptions {
    */
   slow?: SlowPolicy
   /** Narrower than the plugin's: both must say yes. */
-  authorize?: Authorize
+  authorize?: (request: AuthorizeRequest<ParamsOf<Pattern>>) => ReturnType<Authorize>
+  /** Awaited, after the hooks of that name that `push.addHook` added. */
+  onSubscribe?: (event: SubscribeEvent<ParamsOf<Pattern>>) => unknown
+  /** Awaited, after the hooks of that name that `push.addHook` added. */
+  onPublish?: (event: PublishEvent<ParamsOf<Pattern>, DataOf<Schema>>) => unknown
 }
 
 /**

@@ -1,19 +1,32 @@
+import type { TSchema } from 'typebox'
+import type { AsyncApi, AsyncApiOptions } from './asyncapi.js'
+import type { ChannelData, ChannelName, KnownChannel, PublishableData, PushChannels } from './channels.js'
+import type { HookName, PushHooks } from './hooks.js'
 import type { Message, Position, QoS } from './message.js'
 import type { ChannelOptions } from './options.js'
 
-/** `fastify.push`. Its methods need no `this`. */
-export interface Push {
+/**
+ * `fastify.push`. Its methods need no `this`. Each Fastify instance has its own, of one and the same service: hooks hold for the channels that are declared on
+ * the instance they were added on, and in its descendants. Where the host declares {@link PushChannels}, names and data are checked by the compiler.
+ */
+export interface Push<Channels = PushChannels> {
   /**
    * Declares the channels of a pattern, as a route is declared: `room/1`, `room/:id`, `news/*`. The most specific pattern wins.
    * Throws `PUSH_CHANNEL_INVALID` for a malformed pattern, `PUSH_CHANNEL_AMBIGUOUS` for one declared already, `PUSH_OPTIONS` for wrong options.
    */
-  channel (pattern: string, options?: ChannelOptions): void
+  channel<Pattern extends string, Schema = TSchema> (pattern: Pattern, options?: ChannelOptions<Pattern, Schema>): void
+  /**
+   * Adds a hook, before the app is ready. Hooks of a channel run in this order: those of the outer instances first, then in the order in which they were
+   * added, then the channel's own. Those of connections (`onConnect`, `onDisconnect`) hold for the whole service. Inboxes belong to the instance that the
+   * plugin was registered on. Throws `PUSH_OPTIONS` for an unknown name, for what is no function, and once the app is ready.
+   */
+  addHook<Name extends HookName> (name: Name, hook: PushHooks[Name]): void
   /**
    * Publishes to a channel. Resolves by `wait`; rejects with a PushError that carries the message's `id`: refused with its
    * code, or, with `PUSH_UNKNOWN`, an unknown outcome: it may have been stored, and a retry with that id is safe.
    * Every rejection is logged and counted; one that nobody handles does not become an unhandled rejection.
    */
-  publish (channel: string, data: unknown, options?: PublishOptions): Promise<PublishResult>
+  publish<const Name extends ChannelName<Channels>> (channel: Name & KnownChannel<Channels, Name>, data: PublishableData<Channels, Name>, options?: PublishOptions): Promise<PublishResult>
   /**
    * Sends to a user, online or not: publishes to the user's inbox, where each of the user's clients has a cursor of its own, and a new client starts at what none of
    * them has acknowledged. As `publish`, with the same outcomes; `PUSH_INVALID` for what names no user.
@@ -22,12 +35,14 @@ export interface Push {
   /** How many messages in a user's inbox no client of the user has acknowledged, up to `limits.historyPage`. */
   unread (userId: string): Promise<number>
   /** Reads the log. Moves no cursor. */
-  history (channel: string, options?: HistoryOptions): Promise<HistoryPage>
+  history<const Name extends ChannelName<Channels>> (channel: Name & KnownChannel<Channels, Name>, options?: HistoryOptions): Promise<HistoryPage<ChannelData<Channels, Name>>>
   /**
    * Who has acknowledged the message at a position (of {@link PublishResult}), also those who came back later, for as long as their cursors live. It reads the
    * cursors at or beyond the position: nothing is stored for it, subscribers of QoS 0 have none, and whoever began to follow the channel after the message stands beyond it too. For an inbox: `{ userId }`. Rejects with `PUSH_INVALID`.
    */
   receipt (channel: string | { readonly userId: string }, position: Position, options?: ReceiptOptions): Promise<Receipt>
+  /** An AsyncAPI 3.0.0 document of the channels declared so far: what the server sends to clients, and receives from them. */
+  asyncapi (options?: AsyncApiOptions): AsyncApi
   /** Numbers since the start, and of now. */
   stats (): PushStats
 }

@@ -1,14 +1,17 @@
 import type { Authorize, ChannelOptions } from '../../types/options.js'
+import type { AsyncApi, AsyncApiOptions } from '../../types/asyncapi.js'
 import type { HistoryOptions, HistoryPage, PublishOptions, PublishResult, PushStats, Receipt, ReceiptOptions } from '../../types/push.js'
 import type { Position } from '../../types/message.js'
 import type { StorageAdapter } from '../../types/storage.js'
 import type { Clock } from '../core/clock.js'
 import { PushError } from '../core/errors.js'
 import { within } from '../core/hooks.js'
+import { describe } from './asyncapi.js'
 import { Channels, type Channel } from './channels.js'
 import { Counters } from './counters.js'
 import { CursorWriter } from './cursor-writer.js'
 import { readHistory } from './history.js'
+import { ChannelHooks, Hooks, type HookScope } from './hooks.js'
 import { Hub } from './hub.js'
 import { InboxWatch } from './inbox-watch.js'
 import { Pages } from './pages.js'
@@ -40,6 +43,7 @@ export class Broker {
   readonly settings: Settings
   readonly clock: Clock
   readonly storage: StorageAdapter
+  readonly hooks: Hooks
   readonly channels: Channels
   readonly counters = new Counters()
   readonly permissions: Permissions
@@ -64,7 +68,10 @@ export class Broker {
     this.defer = defer
     this.tick = new Tick(defer, onError)
     this.#onError = onError
-    this.channels = new Channels(settings.session.ttl, settings.inbox)
+    this.hooks = new Hooks({ clock, timeout: settings.limits.hookTimeout, onError })
+    const inboxHooks = new ChannelHooks()
+    this.hooks.attach(inboxHooks, this.hooks.root)
+    this.channels = new Channels(settings.session.ttl, settings.inbox, inboxHooks)
     this.permissions = new Permissions(context.authorize, clock, settings.limits.hookTimeout, onError)
     this.publishing = new Publishing({ log, feed, clock, counters, idWindow: settings.idWindow, rememberAll: !storage.supports.certain })
     this.cursors = new CursorWriter(storage.cursors, clock, defer, onError)
@@ -101,9 +108,16 @@ export class Broker {
     await this.storage.close()
   }
 
-  /** See `Push.channel`. */
-  declare (pattern: string, options?: ChannelOptions): void {
-    this.channels.declare(pattern, options)
+  /** See `Push.channel`. `scope`: where it is declared, and so which hooks hold for it. */
+  declare (pattern: string, options?: ChannelOptions, scope: HookScope = this.hooks.root): void {
+    const hooks = new ChannelHooks()
+    this.channels.declare(pattern, options, hooks)
+    this.hooks.attach(hooks, scope, options)
+  }
+
+  /** See `Push.asyncapi`. */
+  asyncapi (options?: AsyncApiOptions): AsyncApi {
+    return describe(this.channels.declared, options)
   }
 
   /** See `Push.publish`. */

@@ -3,7 +3,9 @@ import { isChannelName } from '../core/channel-name.js'
 import { ChannelPatterns } from '../core/channel-patterns.js'
 import { parseDuration } from '../core/duration.js'
 import { PushError } from '../core/errors.js'
+import { NO_HOOKS, type ChannelHooks } from './hooks.js'
 import { INBOX, inboxOf, isUserId } from './own-channels.js'
+import { compileSchema, type DataSchema } from './schema.js'
 
 /** What was declared for a pattern, with defaults filled in. */
 export interface ChannelRules {
@@ -15,6 +17,9 @@ export interface ChannelRules {
   readonly clientPublish: boolean
   readonly slow: SlowPolicy
   readonly authorize: Authorize | undefined
+  /** What its messages are; `null`: any JSON. */
+  readonly schema: DataSchema | null
+  readonly hooks: ChannelHooks
 }
 
 /** What a channel is: declared by the host, a user's inbox, or the comings and goings of a channel's members. */
@@ -43,19 +48,27 @@ const SLOW_POLICIES: readonly SlowPolicy[] = ['catch-up', 'drop', 'disconnect']
 /** The declared channels. Only these exist. */
 export class Channels {
   readonly #patterns = new ChannelPatterns<ChannelRules>()
+  readonly #declared: ChannelRules[] = []
   readonly #sessionTtl: number
   readonly #kept = new Map<string, Channel>()
   readonly #inboxRules: ChannelRules
 
-  /** `sessionTtl`: how long a channel without history keeps its records, in milliseconds. `inbox`: what a user's inbox keeps. */
-  constructor (sessionTtl: number, inbox: Retention) {
+  /** `sessionTtl`: how long a channel without history keeps its records, in milliseconds. `inbox`: what a user's inbox keeps, and its hooks. */
+  constructor (sessionTtl: number, inbox: Retention, inboxHooks = NO_HOOKS) {
     this.#sessionTtl = sessionTtl
-    this.#inboxRules = { pattern: INBOX, retention: inbox, history: true, qos: 1, clientPublish: false, slow: 'catch-up', authorize: undefined }
+    this.#inboxRules = { pattern: INBOX, retention: inbox, history: true, qos: 1, clientPublish: false, slow: 'catch-up', authorize: undefined, schema: null, hooks: inboxHooks }
+  }
+
+  /** What was declared, in that order. */
+  get declared (): readonly ChannelRules[] {
+    return this.#declared
   }
 
   /** Throws `PUSH_CHANNEL_INVALID`, `PUSH_CHANNEL_AMBIGUOUS` or `PUSH_OPTIONS`. */
-  declare (pattern: string, options: ChannelOptions = {}): void {
-    this.#patterns.add(pattern, readRules(pattern, options, this.#sessionTtl))
+  declare (pattern: string, options: ChannelOptions = {}, hooks = NO_HOOKS): void {
+    const rules = { ...readRules(pattern, options, this.#sessionTtl), hooks }
+    this.#patterns.add(pattern, rules)
+    this.#declared.push(rules)
     this.#kept.clear() // the new pattern may be the more specific one
   }
 
@@ -86,19 +99,30 @@ export class Channels {
   }
 }
 
-function readRules (pattern: string, options: ChannelOptions, sessionTtl: number): ChannelRules {
+function readRules (pattern: string, options: ChannelOptions, sessionTtl: number): Omit<ChannelRules, 'hooks'> {
   const wrong = (why: string) => new PushError('PUSH_OPTIONS', `channel '${pattern}': ${why}`)
   if (typeof options !== 'object' || options === null) throw wrong('options must be an object')
-  const { history = false, qos = 1, clientPublish = false, slow = 'catch-up', authorize } = options
+  const { history = false, qos = 1, clientPublish = false, slow = 'catch-up', schema } = options
   if (qos !== 0 && qos !== 1 && qos !== 2) throw wrong('qos must be 0, 1 or 2')
   if (typeof clientPublish !== 'boolean') throw wrong('clientPublish must be a boolean')
   if (!SLOW_POLICIES.includes(slow)) throw wrong(`slow must be one of ${SLOW_POLICIES.join(', ')}`)
-  if (authorize !== undefined && typeof authorize !== 'function') throw wrong('authorize must be a function')
+  for (const name of ['authorize', 'onSubscribe', 'onPublish'] as const) {
+    if (options[name] !== undefined && typeof options[name] !== 'function') throw wrong(`${name} must be a function`)
+  }
   if (typeof history !== 'boolean' && (typeof history !== 'object' || history === null)) throw wrong('history must be a boolean or an object')
   const kept = typeof history === 'object' ? history : {}
   const { limit = 1000, bytes = 16 * MIB } = kept
   if (!Number.isSafeInteger(limit) || limit < 1) throw wrong('history.limit must be a positive integer')
   if (!Number.isSafeInteger(bytes) || bytes < 1) throw wrong('history.bytes must be a positive integer')
   const ttl = history === false ? sessionTtl : parseDuration(kept.ttl ?? 7 * DAY, `channel '${pattern}': history.ttl`)
-  return { pattern, retention: { limit, bytes, ttl }, history: history !== false, qos, clientPublish, slow, authorize }
+  return {
+    pattern,
+    retention: { limit, bytes, ttl },
+    history: history !== false,
+    qos,
+    clientPublish,
+    slow,
+    authorize: options.authorize,
+    schema: schema === undefined ? null : compileSchema(pattern, schema)
+  }
 }

@@ -37,7 +37,7 @@ export class Hub implements TopicOwner {
   }
 
   /** Follows a channel: once resolved, its feed has been joined. Whoever joined calls {@link Hub.leave} once, or has a subscription of the topic do so. */
-  async join (channel: Pick<Channel, 'name' | 'wire'>): Promise<Topic> {
+  async join (channel: Pick<Channel, 'name' | 'wire' | 'rules'>): Promise<Topic> {
     let topic = this.#topics.get(channel.name)
     if (topic === undefined) this.#topics.set(channel.name, topic = this.#open(channel))
     topic.users++
@@ -58,7 +58,7 @@ export class Hub implements TopicOwner {
     topic.joined.then((leave) => leave()).catch(this.#context.onError)
   }
 
-  #open (channel: Pick<Channel, 'name' | 'wire'>): Topic {
+  #open (channel: Pick<Channel, 'name' | 'wire' | 'rules'>): Topic {
     const topic = new Topic(channel, this.#context.counters, this.#context.tick, this)
     topic.joined = this.#context.feed.join(channel.name, topic)
     return topic

@@ -35,6 +35,9 @@ export interface PageQuery {
 export interface Portion {
   readonly frame: SharedFrame
   readonly count: number
+  /** The first and the last offset. */
+  readonly from: number
+  readonly to: number
 }
 
 /** A page of the log and its frames, encoded once for all who read it. */
@@ -67,8 +70,8 @@ export class SharedPage {
   #encode (rewound: number): Portion[] {
     const { epoch, from, records } = this.page
     return segments(from, records, rewound).map(({ from, to, bodies }) => bodies === null
-      ? { frame: new SharedFrame(skipFrame(this.#wire, epoch, from, to)), count: 0 }
-      : { frame: new SharedFrame(messagesFrame(this.#wire, epoch, from, bodies)), count: bodies.length })
+      ? { frame: new SharedFrame(skipFrame(this.#wire, epoch, from, to)), count: 0, from, to }
+      : { frame: new SharedFrame(messagesFrame(this.#wire, epoch, from, bodies)), count: bodies.length, from, to })
   }
 }
 

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import type { ClientInfo } from '../../types/hooks.js'
 import type { Publisher, QoS } from '../../types/message.js'
 import type { AppendOutcome, Draft, Feed, IdKey, LogStore, PublisherKey, Recognised } from '../../types/storage.js'
 import type { Clock } from '../core/clock.js'
@@ -6,6 +7,7 @@ import { PushError } from '../core/errors.js'
 import type { Channel } from './channels.js'
 import type { Counters } from './counters.js'
 import { encodeBody } from './encoding.js'
+import type { ChannelHooks } from './hooks.js'
 
 /** A message on its way in, from whichever door. */
 export interface Publication {
@@ -19,6 +21,8 @@ export interface Publication {
   readonly publisher?: Publisher | undefined
   /** How a client's resend is recognised. */
   readonly key?: PublisherKey | undefined
+  /** Of the data as it came in, where hooks may have made another of it. */
+  readonly fingerprint?: string
 }
 
 export interface PublishingContext {
@@ -34,7 +38,7 @@ export interface PublishingContext {
 
 /**
  * The one way in for every message: `fastify.push.publish`, HTTP and a client's frame meet here. In this order: recognise a
- * repeat; (the caller's own checks); {@link Publishing.draft}; {@link Publishing.append}.
+ * repeat; (the caller's own checks); {@link Publishing.prepare}; {@link Publishing.append}.
  */
 export class Publishing {
   readonly #context: PublishingContext
@@ -51,6 +55,24 @@ export class Publishing {
     const found = await this.#context.log.recognise(publication.channel.name, keys(key, id))
     if (found !== null) this.#count([found])
     return found
+  }
+
+  /**
+   * Validates a message by its channel's schema, shows it to the hooks, and encodes it. Returns at once where there are no hooks. `client`: who publishes; `null`: the server.
+   * Throws or rejects with `PUSH_INVALID`, with what a hook refuses with, and as {@link Publishing.draft}.
+   */
+  prepare (publication: Publication, client: ClientInfo | null): Draft | Promise<Draft> {
+    const { schema, hooks } = publication.channel.rules
+    schema?.assert(publication.data ?? null)
+    return hooks.publish === null ? this.draft(publication) : this.#hooked(publication, client, hooks.publish)
+  }
+
+  async #hooked (publication: Publication, client: ClientInfo | null, hook: NonNullable<ChannelHooks['publish']>): Promise<Draft> {
+    const { channel: { name, params, rules }, id, qos } = publication
+    const key = this.#idKey(publication) // before a hook can change the data
+    const data = await hook({ channel: name, params, data: publication.data ?? null, id, qos, client })
+    rules.schema?.assert(data)
+    return this.draft(key === undefined ? { ...publication, data } : { ...publication, data, fingerprint: key.fingerprint })
   }
 
   /** Encodes a message. Throws `PUSH_INVALID` for data that JSON cannot say, `PUSH_STORAGE_FULL` for more than its channel ever keeps. */
@@ -84,10 +106,10 @@ export class Publishing {
   }
 
   // An id that nobody gave matters where its message may have to be published again under it: after an unknown outcome, exactly once.
-  #idKey ({ named, id, data, qos, key }: Publication): IdKey | undefined {
+  #idKey ({ named, id, data, qos, key, fingerprint }: Publication): IdKey | undefined {
     const mayComeAgain = named || this.#context.rememberAll || (key !== undefined && qos === 2)
     if (!mayComeAgain) return undefined
-    return { id, fingerprint: fingerprint(data ?? null), ttl: this.#context.idWindow }
+    return { id, fingerprint: fingerprint ?? fingerprintOf(data ?? null), ttl: this.#context.idWindow }
   }
 
   #count (outcomes: readonly AppendOutcome[]): void {
@@ -104,6 +126,10 @@ function keys (publisher: PublisherKey | undefined, id: IdKey | undefined): { pu
 }
 
 // Bodies are compared as they came in, before hooks; 128 bits are plenty to tell two of them apart.
-function fingerprint (value: unknown): string {
-  return hash('sha256', JSON.stringify(value), 'base64url').slice(0, 22)
+function fingerprintOf (value: unknown): string {
+  try {
+    return hash('sha256', JSON.stringify(value), 'base64url').slice(0, 22)
+  } catch (error) {
+    throw new PushError('PUSH_INVALID', 'the data cannot be written as JSON', { cause: error })
+  }
 }

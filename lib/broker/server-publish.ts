@@ -1,11 +1,12 @@
 import type { Position, QoS } from '../../types/message.js'
 import type { PublishOptions, PublishResult, Receipt, ReceiptOptions } from '../../types/push.js'
-import type { AppendOutcome, Draft } from '../../types/storage.js'
+import type { AppendOutcome, Draft, Recognised } from '../../types/storage.js'
 import type { Clock } from '../core/clock.js'
 import { parseDuration } from '../core/duration.js'
 import { PushError, toPushError } from '../core/errors.js'
 import type { Channel, Channels } from './channels.js'
 import type { Hub } from './hub.js'
+import { InOrder } from './in-order.js'
 import { INBOX } from './own-channels.js'
 import type { Publication, Publishing } from './publishing.js'
 import { randomId } from './random-id.js'
@@ -33,6 +34,7 @@ export class ServerPublish {
   waiting = 0
   failed = 0
   #waitingBytes = 0
+  readonly #hooked = new InOrder()
 
   constructor (context: ServerPublishContext) {
     this.#context = context
@@ -58,11 +60,15 @@ export class ServerPublish {
   async #publish (find: () => Channel, data: unknown, options: PublishOptions, id: string): Promise<PublishResult> {
     const { wait = 'stored', timeout = '5s', receipt = false } = options
     const publication = this.#read(find(), data, options, id)
-    if (wait === 'accepted') return this.#accept(publication)
     const limit = parseTime(timeout, 'timeout')
-    const stored = await this.#store(publication, this.#context.publishing.draft(publication))
-    const result = receipt ? { ...stored, receipt: (page?: ReceiptOptions) => this.#context.receipt(publication.channel, stored.position, page) } : stored
-    return wait === 'delivered' && result.position !== null ? this.#delivered(publication.channel.name, result, result.position, limit) : result
+    const preparing = this.#prepare(publication)
+    const prepared = preparing instanceof Promise ? await preparing : preparing
+    if (wait === 'accepted' && !('status' in prepared)) return this.#accept(publication, prepared)
+    const stored = 'status' in prepared ? resultOf(id, prepared) : await this.#store(publication, prepared)
+    const { channel } = publication
+    const result = receipt ? { ...stored, receipt: (page?: ReceiptOptions) => this.#context.receipt(channel, stored.position, page) } : stored
+    if ('status' in prepared || wait !== 'delivered' || result.position === null) return result
+    return this.#delivered(channel.name, result, result.position, limit)
   }
 
   #read (channel: Channel, data: unknown, { qos, ttl, wait, id: named }: PublishOptions, id: string): Publication {
@@ -72,13 +78,31 @@ export class ServerPublish {
     return { channel, data, qos: qos ?? channel.rules.qos, id, named: named !== undefined, ttl: ttl === undefined ? undefined : parseTime(ttl, 'ttl') }
   }
 
-  // Nothing is awaited before the append, which recognises a repeat itself: calls of one turn are stored in their order.
+  // Calls of one turn are stored in their order. Without hooks nothing is awaited before the append, which recognises a repeat itself.
+  #prepare (publication: Publication): Draft | Promise<Draft | Recognised> {
+    const { channel, named } = publication
+    const { schema, hooks } = channel.rules
+    if (hooks.publish !== null) return this.#hooked.pass(channel.name, this.#vet(publication))
+    try {
+      return this.#context.publishing.prepare(publication, null)
+    } catch (error) {
+      // What was stored before the schema was narrowed is a repeat none the less.
+      if (schema === null || !named) throw error
+      return this.#vet(publication)
+    }
+  }
+
+  async #vet (publication: Publication): Promise<Draft | Recognised> {
+    const { publishing } = this.#context
+    const known = publication.named ? await publishing.recognise(publication) : null
+    return known ?? publishing.prepare(publication, null)
+  }
+
   async #store ({ channel, id, qos }: Publication, draft: Draft): Promise<PublishResult> {
     const outcome = await this.#send(channel, qos, draft)
-    if (outcome?.status === 'conflict') throw new PushError('PUSH_ID_CONFLICT')
     if (outcome === null && qos > 0) throw new PushError('PUSH_INTERNAL', `no outcome for ${channel.name}`)
     if (outcome?.status === 'stored' && channel.kind === 'inbox') this.#context.onSent(channel, outcome.position, draft)
-    return { id, position: outcome?.position ?? null, duplicate: outcome?.status === 'duplicate' }
+    return resultOf(id, outcome)
   }
 
   async #send (channel: Channel, qos: QoS, draft: Draft): Promise<AppendOutcome | null> {
@@ -89,9 +113,8 @@ export class ServerPublish {
   }
 
   // Validated and encoded now, stored soon.
-  #accept (publication: Publication): PublishResult {
-    const { accepted, onFailure, publishing } = this.#context
-    const draft = publishing.draft(publication)
+  #accept (publication: Publication, draft: Draft): PublishResult {
+    const { accepted, onFailure } = this.#context
     const bytes = draft.body.byteLength
     if (this.waiting >= accepted.messages || this.#waitingBytes + bytes > accepted.bytes) throw new PushError('PUSH_BUSY')
     this.waiting++
@@ -132,6 +155,11 @@ export class ServerPublish {
       if (following.length === 0) end()
     })
   }
+}
+
+function resultOf (id: string, outcome: AppendOutcome | null): PublishResult {
+  if (outcome?.status === 'conflict') throw new PushError('PUSH_ID_CONFLICT')
+  return { id, position: outcome?.position ?? null, duplicate: outcome?.status === 'duplicate' }
 }
 
 function parseTime (value: number | string, what: string): number {

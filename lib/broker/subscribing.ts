@@ -1,3 +1,4 @@
+import type { ClientInfo } from '../../types/hooks.js'
 import type { Position, QoS } from '../../types/message.js'
 import type { CursorStore, LogState, LogStore } from '../../types/storage.js'
 import { later, resume, type Resumption } from '../core/position.js'
@@ -12,6 +13,7 @@ import { loadUserCursor } from './user-cursor.js'
 export interface SubscribeRequest {
   readonly channel: Channel
   readonly session: string
+  readonly client: ClientInfo
   readonly qos: QoS
   /** The last position the client had. */
   readonly position?: Position | undefined
@@ -38,7 +40,7 @@ export interface SubscribingContext {
  * Rejects with the storage's error, and has then left the feed again.
  */
 export async function subscribe (context: SubscribingContext, request: SubscribeRequest): Promise<Started> {
-  const { channel, session, qos, outlet } = request
+  const { channel, session, client, qos } = request
   const topic = await context.hub.join(channel)
   try {
     const own = qos === 0 ? null : await context.cursors.load(channel.name, session)
@@ -47,10 +49,13 @@ export async function subscribe (context: SubscribingContext, request: Subscribe
     const state = await context.log.read(channel.name, { from: 1, limit: 0, bytes: 0 })
     // A new client of a user starts at what none of the user's clients has acknowledged.
     const { start, verdict, gap } = place(isInbox ? { ...request, rewind: Infinity } : request, stored, state)
-    const subscription = new Subscription(context.subscription, topic, qos, outlet, { ...start, fresh: start.fresh || own === null, slow: channel.rules.slow })
+    const subscription = new Subscription(context.subscription, topic, request, { ...start, fresh: start.fresh || own === null, slow: channel.rules.slow })
     // What the node heard between the read and its answer, nobody told this subscription.
     if (topic.newest !== null) subscription.hearHead(topic.newest)
-    if (gap !== undefined) context.subscription.counters.gaps++
+    if (gap !== undefined) {
+      context.subscription.counters.gaps++
+      topic.hooks.gap?.({ channel: channel.name, client, gap: { channel: channel.name, ...gap, position: start.position } })
+    }
     return { subscription, verdict: { channel: channel.wire, qos, verdict, position: start.position, ...(gap === undefined ? {} : { gap }) } }
   } catch (error) {
     context.hub.leave(topic)

@@ -1,3 +1,4 @@
+import type { ClientInfo, DropEvent } from '../../types/hooks.js'
 import type { Position, QoS } from '../../types/message.js'
 import type { SlowPolicy } from '../../types/options.js'
 import { PushError } from '../core/errors.js'
@@ -7,6 +8,7 @@ import type { Batch } from './batch.js'
 import { CatchUp, type Behind, type CatchUpContext } from './catch-up.js'
 import type { Counters } from './counters.js'
 import { gapFrame } from './encoding.js'
+import type { ChannelHooks } from './hooks.js'
 import type { Outlet } from './outlet.js'
 import type { PageQuery, SharedPage } from './pages.js'
 import type { ReadTurns } from './read-turns.js'
@@ -32,10 +34,18 @@ export interface Followed {
   readonly channel: string
   /** Its name in frames. */
   readonly wire: string
+  readonly hooks: ChannelHooks
   /** Lets a subscription hear what arrives. */
   add (subscription: Subscription): void
   /** It has ended. */
   remove (subscription: Subscription): void
+}
+
+/** On whose behalf a subscription is, and how. */
+export interface Subscriber {
+  readonly client: ClientInfo
+  readonly qos: QoS
+  readonly outlet: Outlet
 }
 
 /** Where a subscription starts. */
@@ -61,6 +71,8 @@ export interface Start {
 export class Subscription implements Behind {
   readonly qos: QoS
   readonly outlet: Outlet
+  /** Whom it is for, as hooks see it. */
+  client: ClientInfo
   /** Whether nobody knew a position: it started where it wanted to. */
   readonly fresh: boolean
   /** Called when an acknowledgement has moved the cursor. */
@@ -82,6 +94,8 @@ export class Subscription implements Behind {
   #seen: number
   /** Up to here a QoS 0 record is sent even when read from the log: the subscriber asked for it. */
   readonly #rewound: number
+  /** Up to here, in the epoch it started in, is what came before it was back. */
+  #missed: number
   readonly #policy: SlowPolicy
   #live = false // whether it has ever caught up
   #behindSince: number | null = null // since when it has not stood at the head; only where the policy asks
@@ -93,9 +107,10 @@ export class Subscription implements Behind {
   #waiters: Set<() => void> | null = null
 
   /** Sends nothing before `start`. Hears its topic, which must have been joined, until it is closed. */
-  constructor (context: SubscriptionContext, topic: Followed, qos: QoS, outlet: Outlet, start: Start) {
+  constructor (context: SubscriptionContext, topic: Followed, { client, qos, outlet }: Subscriber, start: Start) {
     this.qos = qos
     this.outlet = outlet
+    this.client = client
     this.fresh = start.fresh
     this.#topic = topic
     this.epoch = start.position.epoch
@@ -103,6 +118,7 @@ export class Subscription implements Behind {
     this.#next = start.position.offset + 1
     this.#seen = start.head
     this.#rewound = start.rewound ? start.head : 0
+    this.#missed = start.fresh ? 0 : start.head
     this.#acknowledged = start.acknowledged
     this.#policy = start.slow
     const acknowledged = start.acknowledged?.epoch === this.epoch ? start.acknowledged.offset : -1
@@ -182,8 +198,9 @@ export class Subscription implements Behind {
     if (this.outlet.writable) {
       this.#context.counters.delivered += count
       this.outlet.share(frame, last)
+      this.#delivered(batch.from, batch.to)
     } else {
-      this.#context.counters.dropped += count
+      this.drop(count, 'qos0')
     }
     this.settle()
   }
@@ -192,9 +209,9 @@ export class Subscription implements Behind {
   #jumpTo (epoch: string, missed: number, offset: number): void {
     if (epoch === this.epoch) {
       if (offset < this.#next) return
-      if (missed >= this.#next) this.#context.counters.dropped += missed + 1 - this.#next
+      if (missed >= this.#next) this.drop(missed + 1 - this.#next, 'qos0')
     }
-    this.epoch = epoch
+    this.#enter(epoch)
     this.#seen = offset
     this.#next = offset + 1
   }
@@ -213,6 +230,7 @@ export class Subscription implements Behind {
     // Within the head but not sent here: the client had it on an earlier connection.
     if (position.offset >= this.#next) this.#next = position.offset + 1
     this.onAcknowledged?.(position)
+    this.#topic.hooks.ack?.({ channel: this.channel, client: this.client, position })
     this.#notify()
     if (this.ready === -1) this.settle()
   }
@@ -256,8 +274,15 @@ export class Subscription implements Behind {
     const from = this.#next
     const to = this.#seen
     if (from > to) return
-    this.#context.counters.dropped += to - from + 1
+    this.drop(to - from + 1, 'slow')
     this.#lose({ epoch: this.epoch, offset: to }, { reason: 'slow', from, to, count: to - from + 1 })
+  }
+
+  /** Notes that messages will not reach it. */
+  drop (count: number, reason: DropEvent['reason']): void {
+    if (reason === 'given-up') this.#context.counters.givenUp += count
+    else this.#context.counters.dropped += count
+    this.#topic.hooks.drop?.({ channel: this.channel, client: this.client, count, reason })
   }
 
   /** Ends it on this node; the stored cursor stays. Nothing is written afterwards. */
@@ -318,17 +343,31 @@ export class Subscription implements Behind {
     if (position.epoch === this.epoch) this.#window.skip(position.offset)
     else this.#window.reset(position.offset, -1)
     this.limit = this.#window.limit
-    this.epoch = position.epoch
+    this.#enter(position.epoch)
     this.#next = position.offset + 1
     this.#context.counters.gaps++
     this.outlet.write(gapFrame({ channel: this.wire, ...gap, position }))
+    this.#topic.hooks.gap?.({ channel: this.channel, client: this.client, gap: { channel: this.channel, ...gap, position } })
+  }
+
+  #enter (epoch: string): void {
+    if (epoch !== this.epoch) this.#missed = 0
+    this.epoch = epoch
   }
 
   #send (shared: SharedPage): void {
-    for (const { frame, count } of shared.portions(this.#rewound)) {
+    for (const { frame, count, from, to } of shared.portions(this.#rewound)) {
       this.#context.counters.delivered += count
       this.outlet.share(frame, false)
+      if (count > 0) this.#delivered(from, to)
     }
     this.#next = shared.page.from + shared.page.records.length
+  }
+
+  #delivered (from: number, to: number): void {
+    const { deliver, redeliver } = this.#topic.hooks
+    const { channel, client, epoch } = this
+    deliver?.({ channel, client, epoch, from, to })
+    if (redeliver !== null && from <= this.#missed) redeliver({ channel, client, epoch, from, to: Math.min(to, this.#missed) })
   }
 }

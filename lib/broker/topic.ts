@@ -1,7 +1,9 @@
 import type { FeedBatch, FeedListener, FeedRecord } from '../../types/storage.js'
 import type { Batch } from './batch.js'
 import type { Counters } from './counters.js'
+import type { Channel } from './channels.js'
 import { messagesFrame, volatileFrame } from './encoding.js'
+import type { ChannelHooks } from './hooks.js'
 import { SharedFrame } from './shared-frame.js'
 import type { Followed, Subscription } from './subscription.js'
 import type { Ending, Tick } from './tick.js'
@@ -30,6 +32,7 @@ export class Topic implements FeedListener, Followed, Ending {
   readonly channel: string
   /** Its name in frames. */
   readonly wire: string
+  readonly hooks: ChannelHooks
   readonly subscriptions = new Set<Subscription>()
   /** How many follow the channel, or are about to. Kept by the hub. */
   users = 0
@@ -45,9 +48,10 @@ export class Topic implements FeedListener, Followed, Ending {
   #bytes = 0
   #scheduled = false
 
-  constructor ({ name, wire }: { readonly name: string, readonly wire: string }, counters: Counters, tick: Tick, owner: TopicOwner) {
+  constructor ({ name, wire, rules }: Pick<Channel, 'name' | 'wire' | 'rules'>, counters: Counters, tick: Tick, owner: TopicOwner) {
     this.channel = name
     this.wire = wire
+    this.hooks = rules.hooks
     this.#counters = counters
     this.#tick = tick
     this.#owner = owner
@@ -126,12 +130,14 @@ export class Topic implements FeedListener, Followed, Ending {
   // from a shared buffer, or -1 while anything at all stands against it.
   #deliver (batch: Batch, frame: SharedFrame, last: boolean): void {
     const { epoch, from, to } = batch
+    const told = this.hooks.deliver
     let taken = 0
     for (const subscription of this.subscriptions) {
       if (subscription.ready === from && to <= subscription.limit && subscription.epoch === epoch) {
         taken++
         subscription.advance(to)
         subscription.outlet.share(frame, last)
+        if (told !== null) told({ channel: this.channel, client: subscription.client, epoch, from, to })
       } else {
         subscription.hear(batch, frame, last)
       }
@@ -141,13 +147,14 @@ export class Topic implements FeedListener, Followed, Ending {
 
   #deliverVolatile (bodies: readonly Uint8Array[], last: boolean): void {
     const frame = new SharedFrame(volatileFrame(this.wire, bodies))
-    for (const { outlet, started } of this.subscriptions) {
+    for (const subscription of this.subscriptions) {
+      const { outlet, started } = subscription
       if (!started) continue
       if (outlet.writable) {
         this.#counters.delivered += bodies.length
         outlet.share(frame, last)
       } else {
-        this.#counters.dropped += bodies.length
+        subscription.drop(bodies.length, 'qos0')
       }
     }
   }

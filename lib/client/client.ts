@@ -1,3 +1,4 @@
+import type { AnyChannels, ChannelData, ChannelName, KnownChannel } from '../../types/channels.js'
 import { INBOX, isChannelName } from '../core/channel-name.js'
 import { PushError } from '../core/errors.js'
 import type { HelloFrame, ServerFrame, WelcomeFrame } from '../protocol/frames.js'
@@ -27,13 +28,24 @@ export type ClientEvents = {
   error: [error: PushError]
 }
 
-/** A client of the push service. */
-export interface Client {
+/**
+ * How a client names a channel. Where its channels are known, the name says what its messages are, and a name that no pattern matches is a compile error;
+ * where they are not, `Data` is the caller's word.
+ */
+export type ChannelOpener<Channels> = [keyof Channels] extends [never]
+  ? <Data = unknown> (name: string) => Channel<Data>
+  : <const Name extends ChannelName<Channels>> (name: Name & KnownChannel<Channels, Name>) => ChannelsNamed<Channels, Name>
+
+// Of several names: one of their channels.
+type ChannelsNamed<Channels, Name extends string> = Name extends string ? Channel<ChannelData<Channels, Name>> : never
+
+/** A client of the push service. `Channels`: what is known of its channels, as `ChannelsOf` has it. */
+export interface Client<Channels = AnyChannels> {
   readonly state: ClientState
   /** When the next attempt to connect begins, in milliseconds since 1970; `null` while none is due. */
   readonly retryAt: number | null
   /** A channel. Throws `PUSH_CHANNEL_INVALID` for what is no channel's name. */
-  channel<Data = unknown> (name: string): Channel<Data>
+  readonly channel: ChannelOpener<Channels>
   /** What was sent to this client's user. The server refuses it (`PUSH_FORBIDDEN`) to a client that is nobody. */
   readonly inbox: Inbox
   /** Listens. Returns the release. */
@@ -50,8 +62,9 @@ export interface Client {
 }
 
 /** Composes a client for a platform. Throws `PUSH_OPTIONS`. */
-export function openClient (url: string, options: ClientOptions, platform: Platform): Client {
-  return new PushClient(url, options, platform)
+export function openClient<Channels = AnyChannels> (url: string, options: ClientOptions, platform: Platform): Client<Channels> {
+  // What a channel's messages are is only known to the compiler.
+  return new PushClient(url, options, platform) as Client as Client<any>
 }
 
 class PushClient implements Client {

@@ -1,6 +1,6 @@
 /** What `fastify-push/client` declares, whichever entry the platform gets. */
 export { createClient, PushError } from './browser.js'
-export type { Client, ClientEvents } from './client.js'
+export type { ChannelOpener, Client, ClientEvents } from './client.js'
 export type { Channel, ChannelEvents, Inbox, SubscribeOptions } from './channel.js'
 export type { HistoryOptions, HistoryPage } from '../../types/push.js'
 export type { ClientOptions, ClientStore, HandlerPolicy, Token } from './options.js'
@@ -12,4 +12,5 @@ export type { Subscribed } from './subscriptions.js'
 export type { ClientSocket, Evidence, Platform, SocketEvents } from './platform/platform.js'
 export type { Clock } from '../core/clock.js'
 export type { Code } from '../protocol/codes.js'
+export type { AnyChannels, ChannelData, ChannelName, ChannelPattern, KnownChannel, ParamsOf } from '../../types/channels.js'
 export type { Gap, GapReason, Message, Position, Publisher, QoS } from '../../types/message.js'

@@ -1,3 +1,4 @@
+import type { AnyChannels } from '../../types/channels.js'
 import { openClient, type Client } from './client.js'
 import type { ClientOptions } from './options.js'
 import { nodePlatform } from './platform/node.js'
@@ -7,7 +8,8 @@ export { PushError } from '../core/errors.js'
 /**
  * Makes a client and connects it, unless told otherwise. `url` is that of the service's WebSocket route.
  * Keeps the process alive until it is closed. Throws `PUSH_OPTIONS` for options that can never work.
+ * `Channels`, of `ChannelsOf`, types its channels.
  */
-export function createClient (url: string, options: ClientOptions = {}): Client {
-  return openClient(url, options, options.platform ?? nodePlatform())
+export function createClient<Channels = AnyChannels> (url: string, options: ClientOptions = {}): Client<Channels> {
+  return openClient<Channels>(url, options, options.platform ?? nodePlatform())
 }

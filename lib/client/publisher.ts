@@ -105,7 +105,7 @@ export class Publisher {
     // What was under way with it may have been stored too. [P-5.6]
     if (code === 'PUSH_UNKNOWN' || code === 'PUSH_STORAGE_UNKNOWN') this.#doubt(run)
     this.#goBack(run)
-    const error = new PushError(code, isCode(frame.code) ? undefined : frame.code)
+    const error = new PushError(code, isCode(frame.code) ? frame.text : frame.code)
     if (!error.retryable) {
       this.#remove(run, item)
       giveUp(item, error)

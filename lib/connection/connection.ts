@@ -50,6 +50,11 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
   readonly #place: Place
   #cancelHelloTimeout: (() => void) | null
   #authenticate: Peer['authenticate'] | null
+  #request: Peer['request']
+  /** Whether hooks hear of its end. */
+  #entered = false
+  /** The code it ended with; `null` where the link was lost. */
+  #endedWith: Code | null = null
   #runs: Map<string, Run> | null = null
   #waiting: ClientFrame[] = []
   /** The length of all that ever waited, in characters. An owner's frames do not wait. */
@@ -59,11 +64,12 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
   #silentVisits = 0
   #stalledVisits = 0
 
-  constructor (service: ServiceContext, { socket, log, authenticate }: Peer) {
+  constructor (service: ServiceContext, { socket, log, authenticate, request }: Peer) {
     this.service = service
     this.log = log
     this.#socket = socket
     this.#authenticate = authenticate
+    this.#request = request
     const { clock, settings, tick } = service.broker
     this.outgoing = new Outgoing({
       socket,
@@ -167,9 +173,17 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
 
   async #greet (hello: HelloFrame): Promise<void> {
     const authenticate = this.#authenticate as Peer['authenticate']
+    const request = this.#request
     this.#authenticate = null // it holds on to the upgrade request
-    await greet(this, hello, authenticate(hello.token))
+    this.#request = undefined
+    await greet(this, hello, authenticate(hello.token), request)
     this.#forgetHelloTimeout()
+  }
+
+  /** The hooks have let it in: they hear of its end. */
+  entered (): void {
+    this.#entered = true
+    if (this.ended) this.#tellEnd()
   }
 
   #forgetHelloTimeout (): void {
@@ -242,7 +256,7 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
     this.send({ type: 'goodbye', code, ...farewell })
     this.outgoing.end(true)
     if (this.ended) return // the reader did not keep up, of all moments now
-    this.#free()
+    this.#free(code)
     this.#socket.close(codes[code].close ?? 4500, code)
   }
 
@@ -250,7 +264,7 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
   drop (code: Code): void {
     if (this.state === 'ended') return
     this.log.debug({ code }, 'push: connection dropped')
-    this.#free()
+    this.#free(code)
     this.#socket.terminate()
     this.closed()
   }
@@ -276,15 +290,16 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
     this.end(codes[code].close === null ? 'PUSH_UNAVAILABLE' : code)
   }
 
-  /** The socket is gone. */
-  closed (): void {
-    this.#free()
+  /** The socket is gone. `close`: the close code of the peer, if it sent one. */
+  closed (close?: number): void {
+    this.#free(close === codes.PUSH_CLOSED.close ? 'PUSH_CLOSED' : null)
     this.service.forget(this, this.session?.key ?? null)
   }
 
-  #free (): void {
+  #free (code: Code | null): void {
     if (this.state === 'ended') return
     this.state = 'ended'
+    this.#endedWith = code
     this.outgoing.end(false)
     this.#waiting = []
     this.#throttle.release()
@@ -294,5 +309,10 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
     for (const subscription of this.subscriptions.values()) subscription.close()
     this.subscriptions.clear()
     this.#runs = null
+    if (this.#entered) this.#tellEnd()
+  }
+
+  #tellEnd (): void {
+    if (this.session !== null) this.service.broker.hooks.disconnect?.({ client: this.session.client, code: this.#endedWith })
   }
 }

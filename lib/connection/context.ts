@@ -1,3 +1,4 @@
+import type { ConnectEvent } from '../../types/hooks.js'
 import type { Identity } from '../../types/options.js'
 import type { Broker } from '../broker/broker.js'
 import type { Outlet } from '../broker/outlet.js'
@@ -25,6 +26,8 @@ export interface Peer {
   readonly authenticate: (token: string | undefined) => Promise<Identity | null>
   /** Where it comes from, if that is known. */
   readonly ip?: string | undefined
+  /** The upgrade request, for hooks. Let go of once the peer is welcomed. */
+  readonly request?: ConnectEvent['request']
 }
 
 /** What a goodbye says besides its code. */
@@ -73,6 +76,8 @@ export interface ConnectionContext {
   session: Session | null
   /** Whether it takes and writes nothing any more. */
   readonly ended: boolean
+  /** The hooks have let it in: they hear of its end. */
+  entered (): void
   /** Encodes and writes one frame. */
   send (frame: ServerFrame): void
   /** Ends with a code, in order: a goodbye, the closing handshake, and within the grace the socket is gone. */

@@ -67,7 +67,9 @@ export class PublishRun implements Run {
       if (this.#mayRepeat || publication.named) return this.#takeRepeat(channel, publication, frame)
       const asked = permissions.check('publish', channel, sessionOf(this.#connection).client)
       if (asked !== undefined) return this.#takeAsked(asked, publication, frame)
-      this.#admitted.push({ frame, draft: publishing.draft(publication) })
+      const draft = publishing.prepare(publication, sessionOf(this.#connection).client)
+      if (draft instanceof Promise) return this.#takePrepared(draft, frame)
+      this.#admitted.push({ frame, draft })
       return undefined
     } catch (error) {
       return this.#takeRefused(frame, error)
@@ -86,7 +88,17 @@ export class PublishRun implements Run {
   async #takeAsked (asked: void | Promise<void>, publication: Publication, frame: PublishFrame): Promise<void> {
     try {
       await asked
-      this.#admitted.push({ frame, draft: this.#connection.service.broker.publishing.draft(publication) })
+      const draft = await this.#connection.service.broker.publishing.prepare(publication, sessionOf(this.#connection).client)
+      this.#admitted.push({ frame, draft })
+    } catch (error) {
+      await this.#takeRefused(frame, error)
+    }
+  }
+
+  async #takePrepared (preparing: Promise<Draft>, frame: PublishFrame): Promise<void> {
+    try {
+      const draft = await preparing
+      this.#admitted.push({ frame, draft })
     } catch (error) {
       await this.#takeRefused(frame, error)
     }
@@ -176,11 +188,13 @@ export class PublishRun implements Run {
   }
 
   #refuse ({ channel, sequence }: PublishFrame, error: unknown): void {
-    const { code } = toPushError(error, 'PUSH_INTERNAL')
+    const { code, message } = toPushError(error, 'PUSH_INTERNAL')
     if (!(error instanceof PushError)) this.#connection.log.warn({ err: error }, 'push: publish failed')
     this.#discarding = true
     this.#connection.service.broker.counters.refused++
-    this.#connection.send({ type: 'refused', channel, sequence: sequence ?? 1, code })
+    // What is wrong with the message, so that whoever sent it need not guess.
+    const text = code === 'PUSH_INVALID' ? { text: message } : {}
+    this.#connection.send({ type: 'refused', channel, sequence: sequence ?? 1, code, ...text })
   }
 }
 

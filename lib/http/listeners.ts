@@ -68,9 +68,9 @@ const onError = guarded(({ socket, stream, log }, error: Error) => {
   process.nextTick(() => stream.pause())
 })
 
-const onClose = guarded(({ socket, connection }) => {
+const onClose = guarded(({ socket, connection }, code: number) => {
   socket.closed()
-  connection.closed()
+  connection.closed(code)
 })
 
 const onDrain = guarded(({ connection }) => connection.drained())

@@ -205,7 +205,8 @@ export const RefusedSchema = Type.Object({
   type: Type.Literal('refused'),
   channel: ChannelSchema,
   sequence: Type.Integer({ minimum: 1 }),
-  code: CodeSchema
+  code: CodeSchema,
+  text: Type.Optional(Type.String())
 })
 
 export const ConfirmedSchema = Type.Object({ type: Type.Literal('confirmed'), positions: Type.Array(ChannelPositionSchema) })

@@ -1,10 +1,14 @@
 import t from 'tap'
+import { Channels } from '../../lib/broker/channels.js'
 import { Counters } from '../../lib/broker/counters.js'
 import { Hub } from '../../lib/broker/hub.js'
 import { Tick } from '../../lib/broker/tick.js'
 import { memoryStorage } from '../../lib/storage/memory/index.js'
 import { ManualClock } from '../../lib/testkit/manual-clock.js'
 import { overStorage, settled } from '../helpers/node.js'
+
+const channels = new Channels(1000, { limit: 1000, bytes: 1024 * 1024, ttl: 1000 })
+channels.declare(':name')
 
 async function makeHub () {
   const clock = new ManualClock()
@@ -32,8 +36,8 @@ async function makeHub () {
 
 t.test('a feed is joined with the first follower and left with the last', async (t) => {
   const { hub, control, errors } = await makeHub()
-  const one = await hub.join({ name: 'a', wire: 'a' })
-  const two = await hub.join({ name: 'a', wire: 'a' })
+  const one = await hub.join(channels.find('a'))
+  const two = await hub.join(channels.find('a'))
   t.equal(one, two)
   t.equal(hub.find('a'), one)
   t.same([control.joins, hub.size], [1, 1])
@@ -43,7 +47,7 @@ t.test('a feed is joined with the first follower and left with the last', async 
   hub.leave(two)
   await settled()
   t.same([control.leaves, hub.size], [1, 0])
-  const three = await hub.join({ name: 'a', wire: 'a' })
+  const three = await hub.join(channels.find('a'))
   t.not(three, one)
   t.same([control.joins, errors.length], [2, 0])
 })
@@ -51,18 +55,18 @@ t.test('a feed is joined with the first follower and left with the last', async 
 t.test('a join that fails fails for all who wait, and for nobody afterwards', async (t) => {
   const { hub, control } = await makeHub()
   control.fail = true
-  const failed = await Promise.allSettled([hub.join({ name: 'a', wire: 'a' }), hub.join({ name: 'a', wire: 'a' })])
+  const failed = await Promise.allSettled([hub.join(channels.find('a')), hub.join(channels.find('a'))])
   t.same(failed.map(({ status }) => status), ['rejected', 'rejected'])
   t.equal(hub.size, 0)
   control.fail = false
-  await hub.join({ name: 'a', wire: 'a' })
+  await hub.join(channels.find('a'))
   t.equal(hub.size, 1)
 })
 
 t.test('a feed that cannot be left is reported', async (t) => {
   const { hub, control, errors } = await makeHub()
   control.failLeave = true
-  hub.leave(await hub.join({ name: 'a', wire: 'a' }))
+  hub.leave(await hub.join(channels.find('a')))
   await settled()
   t.match(errors, [{ message: 'cannot leave' }])
 })

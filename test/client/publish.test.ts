@@ -66,6 +66,13 @@ t.test('[P-5.5] refused for good: that one is given up, and the others go again,
   t.equal(other.code, 'PUSH_INVALID')
 })
 
+t.test('[P-5.5] a refusal says what is wrong with the data', async (t) => {
+  const { client, socket } = await setUpLive()
+  const published = client.channel('a').publish(1)
+  socket.say({ type: 'refused', channel: 'a', sequence: 1, code: 'PUSH_INVALID', text: '/text must be string' })
+  await t.rejects(published, { code: 'PUSH_INVALID', message: '/text must be string' })
+})
+
 t.test('[P-5.5] refused for now: the same message with the same sequence again, after a delay, and then the others', async (t) => {
   const { client, socket, pass } = await setUpLive()
   const a = client.channel('a')

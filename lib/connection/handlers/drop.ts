@@ -3,5 +3,5 @@ import type { ConnectionContext } from '../context.js'
 
 /** The client's application gave a record up. [P-4.9] */
 export function drop (connection: ConnectionContext, { channel }: DropFrame): void {
-  if (connection.subscriptions.has(channel)) connection.service.broker.counters.givenUp++
+  connection.subscriptions.get(channel)?.drop(1, 'given-up')
 }

@@ -1,3 +1,4 @@
+import type { ConnectEvent } from '../../../types/hooks.js'
 import type { Identity } from '../../../types/options.js'
 import type { Started } from '../../broker/subscribing.js'
 import { toPushError } from '../../core/errors.js'
@@ -7,13 +8,16 @@ import { Session } from '../session.js'
 import { begin } from './subscribe.js'
 
 /** Answers the hello: who is it, which session, where does each subscription go on. [P-2.5] */
-export async function greet (connection: ConnectionContext, hello: HelloFrame, authenticated: Promise<Identity | null>): Promise<void> {
+export async function greet (connection: ConnectionContext, hello: HelloFrame, authenticated: Promise<Identity | null>, request?: ConnectEvent['request']): Promise<void> {
   const { service } = connection
   const { heartbeat, limits } = service.broker.settings
   const session = new Session(service.broker, hello, await authenticated)
   if (connection.ended) return
   connection.session = session
   if (!service.enter(connection, session)) return
+  await service.broker.hooks.connect?.(request === undefined ? { client: session.client } : { client: session.client, request })
+  connection.entered()
+  if (connection.ended) return
   const [resumed, subscriptions] = await Promise.all([session.find(), beginAll(connection, hello.subscriptions ?? [])])
   if (connection.ended) return
   connection.send({

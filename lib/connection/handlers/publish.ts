@@ -51,7 +51,7 @@ async function publishVolatile (connection: ConnectionContext, { channel: name, 
   }
   const asked = permissions.check('publish', channel, client)
   if (asked !== undefined) await asked
-  const draft = publishing.draft(publication)
+  const draft = await publishing.prepare(publication, client)
   if (channel.rules.history) await publishing.append(channel, [draft])
   else await publishing.broadcast(channel, draft)
 }

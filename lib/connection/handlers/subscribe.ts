@@ -23,7 +23,8 @@ export async function begin (connection: ConnectionContext, { channel: name, qos
   await broker.permissions.check('subscribe', channel, session.client)
   // To begin in the past is to read it.
   if (rewind !== undefined && rewind > 0) await broker.permissions.check('history', channel, session.client)
-  const started = await broker.subscribe({ channel, session: session.key, qos, position, rewind, outlet: connection.outgoing })
+  await channel.rules.hooks.subscribe?.({ channel: channel.name, params: channel.params, client: session.client, qos })
+  const started = await broker.subscribe({ channel, session: session.key, client: session.client, qos, position, rewind, outlet: connection.outgoing })
   try {
     if (connection.ended) throw new PushError('PUSH_CLOSED')
     assertRoom(connection, name) // others may have begun meanwhile

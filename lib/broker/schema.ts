@@ -1,0 +1,41 @@
+import { Compile } from 'typebox/compile'
+import { Meta } from 'typebox/schema'
+import { PushError } from '../core/errors.js'
+
+/** What a channel's messages are, as declared. */
+export interface DataSchema {
+  /** The schema as plain JSON. */
+  readonly json: object | boolean
+  /** Throws `PUSH_INVALID` with the first error's path and text. */
+  assert (data: unknown): void
+}
+
+/** Compiles the schema of a pattern. Throws `PUSH_OPTIONS` for what is no JSON Schema (draft 7: what AsyncAPI speaks too). */
+export function compileSchema (pattern: string, schema: unknown): DataSchema {
+  const wrong = (why: string, cause?: unknown) => new PushError('PUSH_OPTIONS', `channel '${pattern}': schema: ${why}`, { cause })
+  if (typeof schema !== 'object' || schema === null || Array.isArray(schema)) throw wrong('must be a schema')
+  try {
+    const json = JSON.parse(JSON.stringify(schema)) as object
+    const [error] = isSchema().Errors(json)
+    if (error !== undefined) throw wrong(`${error.instancePath} ${error.message}`.trim())
+    const validator = Compile(schema)
+    return {
+      json,
+      assert: (data) => {
+        if (validator.Check(data)) return
+        const [error] = validator.Errors(data)
+        throw new PushError('PUSH_INVALID', error === undefined ? undefined : `${error.instancePath === '' ? 'the data' : error.instancePath} ${error.message}`)
+      }
+    }
+  } catch (error) {
+    throw error instanceof PushError ? error : wrong((error as Error).message, error)
+  }
+}
+
+// Made with the first schema: it takes milliseconds.
+let compiled: ReturnType<typeof Compile> | undefined
+
+function isSchema (): ReturnType<typeof Compile> {
+  compiled ??= Compile(Meta['http://json-schema.org/draft-07/schema#'])
+  return compiled
+}

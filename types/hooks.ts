@@ -1,0 +1,125 @@
+import type { FastifyRequest } from 'fastify'
+import type { Gap, Position, QoS } from './message.js'
+
+/** A connected client, as hooks see it. */
+export interface ClientInfo {
+  readonly clientId: string
+  readonly userId?: string
+  readonly claims?: unknown
+}
+
+/** What a pattern's parameters stand for, where the pattern is not known. */
+export type AnyParams = Readonly<Record<string, string>>
+
+/** A client has said who it is, and is about to be welcomed. */
+export interface ConnectEvent {
+  readonly client: ClientInfo
+  /** The upgrade request. Do not keep it: it holds on to memory. Absent where there was none. */
+  readonly request?: FastifyRequest
+}
+
+/** A connection that `onConnect` had let in has ended. */
+export interface DisconnectEvent {
+  readonly client: ClientInfo
+  /** The code the server ended it with; `PUSH_CLOSED` where the client did; `null` where the link was lost. */
+  readonly code: string | null
+}
+
+/** A client is about to follow a channel, for the first time or again after a reconnect. */
+export interface SubscribeEvent<Params = AnyParams> {
+  readonly channel: string
+  readonly params: Params
+  readonly client: ClientInfo
+  readonly qos: QoS
+}
+
+/** A client follows a channel no more: it said so. A connection that ends is told by `onDisconnect` instead. */
+export interface UnsubscribeEvent<Params = AnyParams> {
+  readonly channel: string
+  readonly params: Params
+  readonly client: ClientInfo
+}
+
+/** A message is about to be stored: it is no repeat, its publisher may publish it, and it is valid. */
+export interface PublishEvent<Params = AnyParams, Data = unknown> {
+  readonly channel: string
+  readonly params: Params
+  /** What was published, or what the hook before this one made of it. */
+  readonly data: Data
+  readonly id: string
+  readonly qos: QoS
+  /** Who publishes; `null` for the server itself. */
+  readonly client: ClientInfo | null
+}
+
+/** Records were handed to a subscriber's connection, `from` and `to` included. */
+export interface DeliverEvent {
+  readonly channel: string
+  readonly client: ClientInfo
+  readonly epoch: string
+  readonly from: number
+  readonly to: number
+}
+
+/** A subscriber has acknowledged everything up to a position. */
+export interface AckEvent {
+  readonly channel: string
+  readonly client: ClientInfo
+  readonly position: Position
+}
+
+/** Messages will not reach a subscriber. */
+export interface DropEvent {
+  readonly channel: string
+  readonly client: ClientInfo
+  readonly count: number
+  /**
+   * - `qos0`: at QoS 0 it did not keep up.
+   * - `slow`: it did not keep up with a channel whose `slow` is `drop`.
+   * - `given-up`: its handler failed too often.
+   */
+  readonly reason: 'qos0' | 'slow' | 'given-up'
+}
+
+/** A subscriber was told a gap. */
+export interface GapEvent {
+  readonly channel: string
+  readonly client: ClientInfo
+  readonly gap: Gap
+}
+
+/**
+ * The hooks of `push.addHook`, by name. Those that are awaited refuse by throwing: an error with a `statusCode` of 400 to 499 refuses with `PUSH_FORBIDDEN`, a
+ * `PushError` with its own code, any other, or no answer within `limits.hookTimeout`, with `PUSH_UNAVAILABLE`. Those that are told refuse nothing; what they throw is logged.
+ */
+export interface PushHooks {
+  /** Awaited. */
+  onConnect: (event: ConnectEvent) => unknown
+  /** Told. */
+  onDisconnect: (event: DisconnectEvent) => unknown
+  /** Awaited, after `authorize`. */
+  onSubscribe: (event: SubscribeEvent) => unknown
+  /** Told. */
+  onUnsubscribe: (event: UnsubscribeEvent) => unknown
+  /** Awaited, after `authorize` and the schema. What it returns or resolves with, unless `undefined`, is what is stored; with a schema it is validated again. */
+  onPublish: (event: PublishEvent) => unknown
+  /** Told: a member has come, gone or changed. */
+  onPresence: (event: {
+    readonly channel: string
+    readonly cause: 'join' | 'leave' | 'timeout' | 'back' | 'update'
+    readonly member: { readonly clientId: string, readonly userId?: string, readonly data: unknown }
+  }) => unknown
+  /** Told: once for each batch and subscription. Messages that have no place in the log are not told. */
+  onDeliver: (event: DeliverEvent) => unknown
+  /** Told. */
+  onAck: (event: AckEvent) => unknown
+  /** Told, besides `onDeliver`: what a subscription that resumes is sent of what came before it was back. */
+  onRedeliver: (event: DeliverEvent) => unknown
+  /** Told. */
+  onDrop: (event: DropEvent) => unknown
+  /** Told. */
+  onGap: (event: GapEvent) => unknown
+}
+
+/** The name of a hook. */
+export type HookName = keyof PushHooks
