@@ -4,9 +4,11 @@ import type { ChannelOptions, FastifyPushOptions, Push } from '../types/index.js
 import { Broker } from './broker/broker.js'
 import type { HookScope } from './broker/hooks.js'
 import { readSettings, type Settings } from './broker/settings.js'
+import { Control } from './connection/control.js'
 import { Service } from './connection/service.js'
 import { quietClock } from './core/clock.js'
 import { PushError } from './core/errors.js'
+import { originCheck } from './http/origin.js'
 import { endRefusedUpgrades } from './http/refused-upgrades.js'
 import { addRoute } from './http/route.js'
 import { perInstance } from './http/instances.js'
@@ -22,31 +24,38 @@ export { memoryStorage, type MemoryStats, type MemoryStorage, type MemoryStorage
 const plugin: FastifyPluginAsync<FastifyPushOptions> = async (fastify, options) => {
   if (fastify.hasDecorator('push')) throw new PushError('PUSH_REGISTERED')
   const settings = readOptions(options)
+  const isOwnOrigin = originCheck(options.origins)
+  const onError = (error: unknown) => fastify.log.error({ err: error }, 'push: storage or hook failed')
   const broker = new Broker({
     storage: options.storage ?? memoryStorage(),
     settings,
     clock: quietClock,
     defer: setImmediate,
     authorize: options.authorize,
-    onError: (error) => fastify.log.error({ err: error }, 'push: storage or hook failed'),
+    onError,
     onPublishFailed: ({ code, id, cause }, channel) => fastify.log.warn({ code, id, channel, err: cause }, 'push: publish failed')
   })
   for (const [pattern, channel] of Object.entries(options.channels ?? {})) broker.declare(pattern, channel)
   if (options.authenticate === undefined) fastify.log.warn('push: every connection is anonymous: no `authenticate` was given')
   await broker.open()
   const service = new Service(broker)
+  const control = new Control(service, onError)
+  await control.open()
 
   endRefusedUpgrades(fastify)
   // Before @fastify/websocket adds its own, which closes without a code and waits for peers that never answer.
   fastify.addHook('onReady', async () => broker.hooks.start())
-  fastify.addHook('preClose', () => service.close())
+  fastify.addHook('preClose', async () => {
+    await service.close()
+    await control.close()
+  })
   fastify.addHook('onClose', () => keepAlive(broker.close()))
-  const pushOf = perInstance(fastify, broker.hooks.root, (scope) => face(broker, service, scope))
+  const pushOf = perInstance(fastify, broker.hooks.root, (scope) => face(broker, service, control, scope))
   fastify.decorate('push', { getter () { return pushOf(this) } })
   await fastify.register(async (inner) => {
     const { frameBytes, closeGrace } = settings.limits
     await addWebSocketServer(fastify, inner, { websocket: options.websocket, frameBytes, closeGrace, compression: settings.compression })
-    addRoute(inner, { path: options.path ?? '/push', service, authenticate: options.authenticate })
+    addRoute(inner, { path: options.path ?? '/push', service, authenticate: options.authenticate, isOwnOrigin })
   }, options.prefix === undefined ? {} : { prefix: options.prefix })
 }
 
@@ -88,7 +97,7 @@ const PORTS = ['log', 'cursors', 'feed', 'sessions', 'supports'] as const
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
 
-function face (broker: Broker, service: Service, scope: HookScope): Push {
+function face (broker: Broker, service: Service, control: Control, scope: HookScope): Push {
   return {
     // What a pattern's parameters and data are is only known to the compiler.
     channel: (pattern, options) => broker.declare(pattern, options as unknown as ChannelOptions, scope),
@@ -99,6 +108,7 @@ function face (broker: Broker, service: Service, scope: HookScope): Push {
     history: (channel, options) => broker.history(channel, options),
     receipt: (channel, position, options) => broker.receipt(channel, position, options),
     asyncapi: (options) => broker.asyncapi(options),
+    clients: (target) => control.clients(target),
     stats: () => ({ connections: service.size, refusedConnections: service.refused, subscriptions: service.subscriptions, ...broker.stats() })
   }
 }

@@ -24,6 +24,11 @@ export interface FastifyPushOptions {
   authenticate?: Authenticate
   /** Who may do what. Without it a declared channel is readable by whoever authenticated. */
   authorize?: Authorize
+  /**
+   * Whose pages may connect, by scheme, host and port: `['https://example.com']`; a function is asked with the `Origin` of each upgrade; `'*'` allows all.
+   * Others are refused with HTTP 403 before anything is asked. Without an `Origin` it is no page, and a list lets it in. Default: the same host as the request's `Host`.
+   */
+  origins?: '*' | readonly string[] | ((origin: string | undefined, request: FastifyRequest) => boolean)
   /** The channels, by pattern: the same as calling `push.channel` for each. */
   channels?: Readonly<Record<string, ChannelOptions>>
   heartbeat?: {
@@ -129,8 +134,13 @@ export interface Limits {
 
 /** Who a connection is. */
 export interface Identity {
-  /** The user; may have many clients at once. */
+  /** The user, 1 to 256 characters; may have many clients at once. */
   readonly userId: string
+  /**
+   * Until when it holds: a `Date`, or milliseconds since 1970 (of a JWT: `exp * 1000`). Then the connection ends with `PUSH_EXPIRED`, unless its client
+   * has presented another token by then; clients with a `token` function do. Default: as long as the connection.
+   */
+  readonly expiresAt?: Date | number
   /** Whatever the host wants to see again in `authorize`. Stays on the server. */
   readonly claims?: unknown
 }
@@ -146,8 +156,16 @@ export type Authenticate = (request: FastifyRequest, credentials: { readonly tok
 /** What a client wants to do with a channel. */
 export type Action = 'subscribe' | 'publish' | 'history'
 
+/** An answer that holds for a time: it is kept for this client, action and channel. */
+export interface TimedAnswer {
+  readonly allow: boolean
+  /** How long the answer holds. A subscription is asked about again when it has run out, and ends if the answer is no then. */
+  readonly ttl: Duration
+}
+
 /**
- * Says whether a client may. Anything but `true`, or a throw of an error with a `statusCode` of 400 to 499, denies with `PUSH_FORBIDDEN`; any other
+ * Says whether a client may. `true` and `false` hold for this once: a subscription that was allowed stays. `{ allow, ttl }` holds for `ttl`, and no longer.
+ * Anything but a yes, or a throw of an error with a `statusCode` of 400 to 499, denies with `PUSH_FORBIDDEN`; any other
  * throw, or no answer in time, with `PUSH_UNAVAILABLE`.
  */
 export type Authorize = (request: {
@@ -156,7 +174,7 @@ export type Authorize = (request: {
   /** What the pattern's parameters stand for. */
   readonly params: Readonly<Record<string, string>>
   readonly client: ClientInfo
-}) => boolean | Promise<boolean>
+}) => boolean | TimedAnswer | Promise<boolean | TimedAnswer>
 
 /** What `authorize` of a channel is asked, with the parameters of its pattern. */
 export type AuthorizeRequest<Params = Readonly<Record<string, string>>> = Omit<Parameters<Authorize>[0], 'params'> & { readonly params: Params }

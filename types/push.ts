@@ -43,9 +43,42 @@ export interface Push<Channels = PushChannels> {
   receipt (channel: string | { readonly userId: string }, position: Position, options?: ReceiptOptions): Promise<Receipt>
   /** An AsyncAPI 3.0.0 document of the channels declared so far: what the server sends to clients, and receives from them. */
   asyncapi (options?: AsyncApiOptions): AsyncApi
+  /**
+   * The clients of a user, one client, or that client of that user: those that are connected to any node. Throws `PUSH_INVALID` for an empty target or an unknown key.
+   * The other nodes are told over the storage's feed: one that is cut off from the storage at that moment does not hear of it.
+   */
+  clients (target: ClientsTarget): Clients
   /** Numbers since the start, and of now. */
   stats (): PushStats
 }
+
+/** Whom a host means: all clients of a user, a client by its `clientId` (of whichever user), or both. */
+export type ClientsTarget = { readonly userId: string, readonly clientId?: string } | { readonly clientId: string, readonly userId?: string }
+
+/**
+ * What a host does to clients. Each call resolves when it has been done on this node and the storage's feed has taken it for the others, and rejects with a coded
+ * error; a rejection that nobody handles is logged, and no unhandled one.
+ */
+export interface Clients {
+  /**
+   * Subscribes them to a channel, without asking `authorize`; when they come back and ask for it again, it is asked as usual. Nothing changes for those that have it at this
+   * QoS (default 1) or a higher one. Rejects with `PUSH_CHANNEL_UNKNOWN`, `PUSH_CHANNEL_INVALID`, `PUSH_INVALID`, or the storage's code.
+   */
+  subscribe (channel: string, options?: { readonly qos?: QoS }): Promise<void>
+  /** Ends their subscriptions of a channel and forgets their cursors. They are told with `PUSH_FORBIDDEN`, and do not ask again by themselves. */
+  unsubscribe (channel: string): Promise<void>
+  /** Ends their connections with a code that says whether they come back (default `PUSH_GOING_AWAY`), and a reason for people, 256 characters at the most. */
+  disconnect (options?: { readonly code?: DisconnectCode, readonly reason?: string }): Promise<void>
+}
+
+/**
+ * With what a host may end connections.
+ * - `PUSH_GOING_AWAY`, `PUSH_UNAVAILABLE`, `PUSH_TOO_MANY`: the client comes back after a while.
+ * - `PUSH_EXPIRED`: it comes back at once, and says anew who it is.
+ * - `PUSH_UNAUTHENTICATED`: one with a `token` function comes back once, with another token; others stay away.
+ * - `PUSH_FORBIDDEN`: it stays away.
+ */
+export type DisconnectCode = 'PUSH_GOING_AWAY' | 'PUSH_EXPIRED' | 'PUSH_UNAVAILABLE' | 'PUSH_TOO_MANY' | 'PUSH_UNAUTHENTICATED' | 'PUSH_FORBIDDEN'
 
 export interface PublishOptions {
   /** Default: the channel's, which is 1 unless declared otherwise. */

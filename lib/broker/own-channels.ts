@@ -10,6 +10,9 @@ export const PRESENCE = '$presence/'
 /** What the channel is called whose members are a user's clients: this, and the user. Nothing is published to it; it has members only. */
 export const USER = '$user/'
 
+/** Where the nodes tell each other what the host does to clients. Nothing is stored there. */
+export const CONTROL = '$control'
+
 /** The inbox of a user, as the storage has it. */
 export const inboxOf = (userId: string): string => `${INBOX}/${encodeURIComponent(userId)}`
 

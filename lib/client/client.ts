@@ -1,4 +1,5 @@
 import type { AnyChannels, ChannelData, ChannelName, KnownChannel } from '../../types/channels.js'
+import type { Message } from '../../types/message.js'
 import { INBOX, isChannelName } from '../core/channel-name.js'
 import { PushError } from '../core/errors.js'
 import type { HelloFrame, ServerFrame, WelcomeFrame } from '../protocol/frames.js'
@@ -10,6 +11,7 @@ import { readHistory } from './history.js'
 import { settingsOf, type ClientOptions } from './options.js'
 import type { Platform } from './platform/platform.js'
 import { Publisher } from './publisher.js'
+import { Renewal } from './renewal.js'
 import { Requests } from './requests.js'
 import { SavedState } from './saved-state.js'
 import { Session } from './session.js'
@@ -24,6 +26,8 @@ const CLOSE_TIMEOUT = 5_000
 export type ClientEvents = {
   /** The state has changed. With `closed` that the application did not ask for: why. */
   state: [state: ClientState, error: PushError | null]
+  /** A message of a channel that the server subscribed this client to on its own account; handlers of the channel get it too. */
+  message: [message: Message]
   /** Whatever went wrong and no promise told: a token that could not be had, a store that failed, a handler that gave a message up, a connection that ended for good. */
   error: [error: PushError]
 }
@@ -72,6 +76,8 @@ class PushClient implements Client {
   readonly #saved: SavedState
   readonly #acks: Acks
   readonly #requests: Requests
+  /** Where the token may be another one the next time. */
+  readonly #renewal: Renewal | null
   readonly #subscriptions: Subscriptions
   readonly #publisher: Publisher
   readonly #platform: Platform
@@ -113,17 +119,19 @@ class PushClient implements Client {
       onError: (cause) => onError(new PushError('PUSH_STORAGE_UNAVAILABLE', 'the store failed', { cause }))
     })
     this.#acks = new Acks({ wire: session, clock, delay: settings.ackDelay, saved: this.#saved, onProgress })
-    this.#requests = new Requests(session)
+    const requests = this.#requests = new Requests(session)
+    this.#renewal = renewsToken ? new Renewal({ clock, requests, token, timeout: connectTimeout, onError }) : null
     this.#subscriptions = new Subscriptions({
       clock,
       wire: session,
-      requests: this.#requests,
+      requests,
       acks: this.#acks,
       backoff,
       onGap: (gap) => this.#channels.get(gap.channel)?.emit('gap', gap),
       onVerdict: (verdict) => this.#channels.get(verdict.channel)?.emit('verdict', verdict),
       onError: (channel, error) => this.#onChannelError(channel, error),
-      onProgress
+      onProgress,
+      onMessage: (message) => this.#emitter.emit('message', message)
     }, this.#saved)
     this.#publisher = new Publisher({ wire: session, clock, saved: this.#saved, limits: settings.outbox, secret, backoff, onError, onProgress })
     this.#channelContext = {
@@ -238,6 +246,7 @@ class PushClient implements Client {
   }
 
   #welcome (frame: WelcomeFrame): void {
+    this.#renewal?.begin(frame.expiresIn)
     this.#acks.welcome(frame)
     this.#publisher.welcome(frame)
     this.#requests.resend()
@@ -253,16 +262,18 @@ class PushClient implements Client {
       case 'published': return this.#publisher.published(frame)
       case 'refused': return this.#publisher.refused(frame)
       case 'confirmed': return this.#acks.confirmed(frame)
-      case 'subscribed':
-      case 'unsubscribed':
+      case 'subscribed': return frame.id === undefined ? this.#subscriptions.granted(frame) : this.#requests.answer(frame)
+      case 'unsubscribed': return frame.id === undefined ? this.#subscriptions.revoked(frame) : this.#requests.answer(frame)
       case 'history':
       case 'unread':
+      case 'token':
       case 'error': return this.#requests.answer(frame)
     }
     // A frame of a newer server says nothing to this client.
   }
 
   #down (): void {
+    this.#renewal?.stop()
     this.#subscriptions.down()
     this.#requests.down()
     this.#publisher.down()

@@ -7,11 +7,10 @@ import { base64url } from './encoding.js'
 import { Heartbeat } from './heartbeat.js'
 import type { Token } from './options.js'
 import type { ClientSocket, Platform } from './platform/platform.js'
+import { tokenText } from './token.js'
 
 /** How long an orderly close may take before the socket is dropped. Milliseconds. */
 const CLOSE_TIMEOUT = 1_000
-/** Longest token that the protocol takes, in characters. */
-const MAX_TOKEN = 8_192
 
 export interface LinkOptions {
   readonly platform: Platform
@@ -110,9 +109,11 @@ export class Link {
   }
 
   #present (token: Token): void {
-    const isFit = token === null || token === undefined || (typeof token === 'string' && token.length <= MAX_TOKEN)
-    if (isFit) this.#connect(token ?? undefined)
-    else this.#fail(new PushError('PUSH_INVALID', 'a token must be a string of 8,192 characters at most'))
+    try {
+      this.#connect(tokenText(token))
+    } catch (error) {
+      this.#fail(toPushError(error, 'PUSH_INVALID'))
+    }
   }
 
   #connect (token: string | undefined): void {

@@ -1,11 +1,11 @@
 import { PushError } from '../core/errors.js'
 import { isCode } from '../protocol/codes.js'
-import type { ErrorFrame, HistoryFrame, HistoryReplyFrame, SubscribedFrame, SubscribeFrame, UnreadFrame, UnreadReplyFrame, UnsubscribedFrame, UnsubscribeFrame } from '../protocol/frames.js'
+import type { ErrorFrame, HistoryFrame, HistoryReplyFrame, SubscribedFrame, SubscribeFrame, TokenFrame, TokenReplyFrame, UnreadFrame, UnreadReplyFrame, UnsubscribedFrame, UnsubscribeFrame } from '../protocol/frames.js'
 import type { Wire } from './session.js'
 
-type Reply = SubscribedFrame | UnsubscribedFrame | HistoryReplyFrame | UnreadReplyFrame
+type Reply = SubscribedFrame | UnsubscribedFrame | HistoryReplyFrame | UnreadReplyFrame | TokenReplyFrame
 type WithoutId<F> = F extends unknown ? Omit<F, 'id'> : never
-type RequestFrame = SubscribeFrame | UnsubscribeFrame | HistoryFrame | UnreadFrame
+type RequestFrame = SubscribeFrame | UnsubscribeFrame | HistoryFrame | UnreadFrame | TokenFrame
 
 /** A question without its number. */
 export type Question = WithoutId<RequestFrame>
@@ -44,9 +44,9 @@ export class Requests {
     pending.failed(isCode(frame.code) ? new PushError(frame.code, frame.text) : new PushError('PUSH_INVALID', `${frame.code}: ${frame.text}`))
   }
 
-  /** The link is lost: subscribing is the business of the next hello. */
+  /** The link is lost: subscribing, and who the user is, are the business of the next hello. */
   down (): void {
-    this.#forget((frame) => frame.type === 'subscribe', () => {})
+    this.#forget(({ type }) => type === 'subscribe' || type === 'token', () => {})
   }
 
   /** Asks again what was not answered. */

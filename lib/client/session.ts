@@ -3,6 +3,7 @@ import { PushError } from '../core/errors.js'
 import { codes, type Code, type Retry } from '../protocol/codes.js'
 import type { ClientFrame, GoodbyeFrame, HelloFrame, ServerFrame, WelcomeFrame } from '../protocol/frames.js'
 import { Backoff, type BackoffOptions } from './backoff.js'
+import { LONGEST_DELAY } from './delay.js'
 import { Link, type LinkOptions } from './link.js'
 import type { Evidence } from './platform/platform.js'
 import { mayFollow, type ClientState } from './states.js'
@@ -15,8 +16,6 @@ const FLOOR = 250
 const STALE_ATTEMPT = 2_500
 /** How long what the platform noticed explains the end of a link. */
 const EVIDENCE_HOLDS = 10_000
-/** The longest that timers can wait. */
-const LONGEST_DELAY = 2 ** 31 - 1
 /** Platforms err about being offline: now and then an attempt is made all the same. */
 const DISBELIEF = [30_000, 90_000] as const
 
@@ -153,7 +152,7 @@ export class Session implements Wire {
     this.#releaseStable()
     this.#events.down()
     const retry = code === null ? 'later' : this.#retryOf(code)
-    if (retry === 'never' && code !== null) return this.close(new PushError(code), () => {})
+    if (retry === 'never' && code !== null) return this.close(new PushError(code, link.goodbye?.reason), () => {})
     if (error !== null) this.#events.error(error)
     if (this.#link !== null || this.#generation !== link.generation) return // a listener has begun anew
     if (!this.#ordered) this.#schedule(retry === 'now' ? 0 : this.#delay(wasLive))

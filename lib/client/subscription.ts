@@ -108,6 +108,16 @@ export class Subscription {
     else member.ready()
   }
 
+  /** The server has begun it on its own account, for a member that stands for that. */
+  grant (answer: SubscriptionVerdict, member: Member): void {
+    const before = this.#members.find(({ handler }) => handler === member.handler)
+    if (before !== undefined) this.leave(before)
+    this.#members = [...this.#members, member]
+    this.queue.add(member)
+    this.#asked = answer.qos
+    this.accept(answer)
+  }
+
   leave (member: Member): void {
     this.#members = this.#members.filter((each) => each !== member)
     this.queue.remove(member)

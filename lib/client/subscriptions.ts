@@ -1,7 +1,7 @@
 import type { Message, Position, QoS } from '../../types/message.js'
 import { PushError } from '../core/errors.js'
 import { isCode } from '../protocol/codes.js'
-import type { GapFrame, MessagesFrame, SkipFrame, SubscriptionRequest, WelcomeFrame } from '../protocol/frames.js'
+import type { GapFrame, MessagesFrame, SkipFrame, SubscribedFrame, SubscriptionRequest, UnsubscribedFrame, WelcomeFrame } from '../protocol/frames.js'
 import { catchUp } from './catch-up.js'
 import { utf8Length } from './encoding.js'
 import type { HandlerPolicy } from './options.js'
@@ -29,14 +29,25 @@ export interface Subscribed {
   unsubscribe (): Promise<void>
 }
 
+/** What the server subscribes to: its handler never fails. */
+const NO_RETRIES: HandlerPolicy = { tries: 1, delay: 0 }
+
+/** What the subscriptions of a client tell it. */
+export interface SubscriptionsContext extends Omit<SubscriptionContext, 'onEnd'> {
+  /** A message of a channel that the server subscribed the client to. */
+  onMessage (message: Message): void
+}
+
 /** All subscriptions of a client, by channel. */
 export class Subscriptions {
   readonly #byChannel = new Map<string, Subscription>()
   readonly #context: SubscriptionContext
   readonly #saved: SavedState
+  readonly #onMessage: (message: Message) => void
   #closed: { readonly error: PushError | null } | null = null
 
-  constructor (context: Omit<SubscriptionContext, 'onEnd'>, saved: SavedState) {
+  constructor (context: SubscriptionsContext, saved: SavedState) {
+    this.#onMessage = (message) => context.onMessage(message)
     this.#context = {
       ...context,
       onEnd: ({ channel }) => {
@@ -98,8 +109,18 @@ export class Subscriptions {
       const answer = answers.get(subscription.channel)
       if (answer === undefined) subscription.ask()
       else if ('verdict' in answer) subscription.accept(answer)
-      else subscription.refuse(new PushError(isCode(answer.code) ? answer.code : 'PUSH_INVALID', isCode(answer.code) ? undefined : answer.code))
+      else subscription.refuse(errorOf(answer.code))
     }
+  }
+
+  /** The server subscribed on its own account. [P-3.8] */
+  granted (answer: SubscribedFrame): void {
+    this.#of(answer.channel).grant(answer, { handler: this.#onMessage, policy: NO_RETRIES, qos: answer.qos, ready: () => {}, ended: () => {} })
+  }
+
+  /** The server ended it on its own account. [P-3.7] */
+  revoked ({ channel, code = 'PUSH_FORBIDDEN' }: UnsubscribedFrame): void {
+    this.#byChannel.get(channel)?.refuse(errorOf(code))
   }
 
   messages (frame: MessagesFrame): void {
@@ -163,6 +184,11 @@ export class Subscriptions {
     this.#saved.forget(channel)
     await new Promise<void>((resolve) => requests.ask({ type: 'unsubscribe', channel }, () => resolve(), () => resolve()))
   }
+}
+
+// A code of a newer server refuses for good: [P-11.1].
+function errorOf (code: string): PushError {
+  return isCode(code) ? new PushError(code) : new PushError('PUSH_INVALID', code)
 }
 
 function deferred (): { promise: Promise<void>, resolve: () => void, reject: (error: unknown) => void } {

@@ -4,13 +4,14 @@ import { toPushError } from '../core/errors.js'
 import { decodeClientFrame } from '../protocol/codec.js'
 import { codes, type Code } from '../protocol/codes.js'
 import type { ClientFrame, HelloFrame, ServerFrame } from '../protocol/frames.js'
-import type { ConnectionContext, ConnectionLog, Farewell, Peer, Run, ServiceContext } from './context.js'
+import type { ConnectionContext, ConnectionLog, Credentials, Farewell, Grants, Peer, Run, ServiceContext } from './context.js'
 import { greet } from './handlers/hello.js'
 import { handle } from './handlers/index.js'
 import type { Beating, Place } from './heartbeat.js'
 import { Outgoing, type Writer } from './outgoing.js'
 import type { Session } from './session.js'
 import type { Socket } from './socket.js'
+import { TimedGrants } from './timed-grants.js'
 import { Throttle, type RateName, type Throttled } from './throttle.js'
 import { Turns } from './turns.js'
 
@@ -44,6 +45,7 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
   state: ConnectionState = 'new'
   /** Set by the hello. */
   session: Session | null = null
+  credentials: Credentials | null = null
   readonly #socket: Socket
   readonly outgoing: Outgoing
   readonly #throttle: Throttle
@@ -56,6 +58,9 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
   /** The code it ended with; `null` where the link was lost. */
   #endedWith: Code | null = null
   #runs: Map<string, Run> | null = null
+  #grants: Grants | null = null
+  /** What is done once the hello has been answered. */
+  #afterHello: (() => void)[] | null = null
   #waiting: ClientFrame[] = []
   /** The length of all that ever waited, in characters. An owner's frames do not wait. */
   #waitingLength = 0
@@ -75,6 +80,7 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
       socket,
       tick,
       buffers: service.buffers,
+      clock,
       bufferedBytes: settings.limits.bufferedBytes,
       compression: socket.compressed ? settings.compression : null
     }, this)
@@ -89,6 +95,11 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
     return this.#runs
   }
 
+  get grants (): Grants {
+    this.#grants ??= new TimedGrants(this)
+    return this.#grants
+  }
+
   /** Whether it takes and writes nothing any more. */
   get ended (): boolean {
     return this.state === 'ended'
@@ -100,6 +111,7 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
   receive (text: string, bytes = text.length): void {
     this.#throttle.frame(bytes)
     if (this.state === 'ended') return
+    if (this.outgoing.expired) return this.expire()
     this.#heard = true
     if (bytes > this.service.broker.settings.limits.frameBytes) return this.end('PUSH_TOO_LARGE')
     const decoded = decodeClientFrame(text)
@@ -164,6 +176,9 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
     work().then(() => {
       if (this.state !== during) return
       this.state = after
+      const works = this.#afterHello ?? []
+      this.#afterHello = null
+      for (const work of works) work()
       const waiting = this.#waiting
       this.#waiting = []
       if (waiting.length >= PAUSE_FRAMES && !this.#throttle.pausing) this.#socket.resume()
@@ -176,7 +191,7 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
     const request = this.#request
     this.#authenticate = null // it holds on to the upgrade request
     this.#request = undefined
-    await greet(this, hello, authenticate(hello.token), request)
+    await greet(this, hello, authenticate, request)
     this.#forgetHelloTimeout()
   }
 
@@ -283,6 +298,33 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
     this.end('PUSH_TOO_MANY', { limit: 'slowAfter' })
   }
 
+  whenWelcomed (work: () => void): void {
+    if (this.state === 'new' || this.state === 'greeting') (this.#afterHello ??= []).push(work)
+    else if (!this.ended) work()
+  }
+
+  leave (channel: string): void {
+    this.#grants?.release(channel)
+    const subscription = this.subscriptions.get(channel)
+    if (subscription === undefined) return
+    subscription.close()
+    this.subscriptions.delete(channel)
+    const { client } = subscription
+    const { name, params, rules } = this.service.broker.channels.reach(channel, client)
+    rules.hooks.unsubscribe?.({ channel: name, params, client })
+  }
+
+  /** Takes and writes nothing from this moment on, in milliseconds since 1970. */
+  endAt (timestamp: number): void {
+    this.outgoing.until = timestamp
+  }
+
+  /** Its identity has run out. */
+  expire (): void {
+    this.outgoing.discard()
+    this.end('PUSH_EXPIRED')
+  }
+
   /** Ends because of an error that no answer can carry. */
   fail (error: unknown): void {
     const { code, cause } = toPushError(error, 'PUSH_INTERNAL')
@@ -302,9 +344,12 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
     this.#endedWith = code
     this.outgoing.end(false)
     this.#waiting = []
+    this.#afterHello = null
     this.#throttle.release()
     this.service.heartbeat.remove(this, this.#place)
     this.#forgetHelloTimeout()
+    this.credentials?.release()
+    this.#grants?.releaseAll()
     this.session?.release(this.subscriptions.values())
     for (const subscription of this.subscriptions.values()) subscription.close()
     this.subscriptions.clear()

@@ -1,12 +1,15 @@
 import type { ConnectEvent } from '../../types/hooks.js'
 import type { Identity } from '../../types/options.js'
 import type { Broker } from '../broker/broker.js'
+import type { Channel } from '../broker/channels.js'
 import type { Outlet } from '../broker/outlet.js'
+import type { Answers } from '../broker/permissions.js'
 import type { Subscription } from '../broker/subscription.js'
 import { PushError } from '../core/errors.js'
 import type { Code } from '../protocol/codes.js'
 import type { GoodbyeFrame, PublishFrame, ServerFrame } from '../protocol/frames.js'
 import type { Buffers } from './buffers.js'
+import type { Expiring, Expiry } from './expiry.js'
 import type { Heartbeat } from './heartbeat.js'
 import type { Session } from './session.js'
 import type { Socket } from './socket.js'
@@ -22,7 +25,7 @@ export interface ConnectionLog {
 export interface Peer {
   readonly socket: Socket
   readonly log: ConnectionLog
-  /** Says who the peer is; rejects to refuse it. `null`: anonymous. */
+  /** Says who the peer is; rejects to refuse it. `null`: anonymous. May be asked again, with another token. */
   readonly authenticate: (token: string | undefined) => Promise<Identity | null>
   /** Where it comes from, if that is known. */
   readonly ip?: string | undefined
@@ -38,6 +41,10 @@ export interface ServiceContext {
   readonly broker: Broker
   readonly heartbeat: Heartbeat
   readonly buffers: Buffers
+  /** Identities that end, by the wall clock. */
+  readonly expiry: Expiry
+  /** Subscriptions that are allowed for a time, by the monotonic clock. */
+  readonly leases: Expiry
   /** If this node vanished now: over how many milliseconds its clients should come back. */
   readonly spread: number
   /** Whether memory is nearly used up, and nothing new should begin. */
@@ -56,8 +63,30 @@ export interface Run {
   push (frame: PublishFrame): void
 }
 
+/** The identity of a connection, where it ends at a time. */
+export interface Credentials {
+  /** Milliseconds that are left; `undefined` where it does not end any more. */
+  readonly expiresIn: number | undefined
+  /** Takes the identity of another token in place of the one before. Rejects with `PUSH_UNAUTHENTICATED`, also for another user, or `PUSH_UNAVAILABLE`. */
+  renew (token: string): Promise<void>
+  /** The connection ends otherwise. */
+  release (): void
+}
+
+/** What hooks have answered a connection for a time. */
+export interface Grants extends Answers {
+  /** Forgets the answers: who asks is not the same any more. */
+  clear (): void
+  /** The subscription of this channel is allowed until then; then it is asked about again. */
+  hold (channel: Channel, until: number): void
+  /** The subscription of this channel, by its name in frames, has ended. */
+  release (channel: string): void
+  /** The connection has ended. */
+  releaseAll (): void
+}
+
 /** A connection, as its handlers see it. */
-export interface ConnectionContext {
+export interface ConnectionContext extends Expiring {
   readonly service: ServiceContext
   readonly log: ConnectionLog
   /** Where its subscriptions write. */
@@ -74,10 +103,20 @@ export interface ConnectionContext {
   publishing: number
   /** Set by the hello. */
   session: Session | null
+  /** Set by the hello where the identity ends. */
+  credentials: Credentials | null
   /** Whether it takes and writes nothing any more. */
   readonly ended: boolean
   /** The hooks have let it in: they hear of its end. */
   entered (): void
+  /** What its hooks have answered for a time. Made when it is first asked for. */
+  readonly grants: Grants
+  /** Does something once the hello has been answered, or at once; not if it ends before. */
+  whenWelcomed (work: () => void): void
+  /** Ends a subscription, if there is one. Its stored cursor stays. */
+  leave (channel: string): void
+  /** Takes and writes nothing from this moment on, in milliseconds since 1970. */
+  endAt (timestamp: number): void
   /** Encodes and writes one frame. */
   send (frame: ServerFrame): void
   /** Ends with a code, in order: a goodbye, the closing handshake, and within the grace the socket is gone. */

@@ -2,6 +2,7 @@ import type { Outlet } from '../broker/outlet.js'
 import { ReadTurns } from '../broker/read-turns.js'
 import type { Compression, SharedFrame } from '../broker/shared-frame.js'
 import type { Ending, Tick } from '../broker/tick.js'
+import type { Clock } from '../core/clock.js'
 import type { Buffers, Holder } from './buffers.js'
 import type { Socket } from './socket.js'
 
@@ -18,6 +19,7 @@ export interface OutgoingContext {
   readonly socket: Socket
   readonly tick: Tick
   readonly buffers: Buffers
+  readonly clock: Clock
   /** Bytes that may wait in the socket before `writable` is false. */
   readonly bufferedBytes: number
   /** As negotiated; `null` where it was not. */
@@ -32,6 +34,8 @@ export interface Writer {
   dropSlow (): void
   /** Ends it: its reader does not keep up with a channel that disconnects such readers. */
   disconnect (): void
+  /** Ends it: nothing may be written any more. */
+  expire (): void
 }
 
 /** The outgoing bytes of one connection: what is written in a tick is gathered, and makes one write at its end. */
@@ -42,6 +46,8 @@ export class Outgoing implements Outlet, Ending, Holder {
   wrote = false
   /** Bytes that wait in the socket, as last looked. */
   held = 0
+  /** Nothing is written from this moment on, in milliseconds since 1970. */
+  until = Infinity
   readonly reads = new ReadTurns()
   readonly #context: OutgoingContext
   readonly #writer: Writer
@@ -102,6 +108,7 @@ export class Outgoing implements Outlet, Ending, Holder {
 
   // One frame, or all of them.
   #pass (first: Uint8Array, all: readonly Uint8Array[] | null, bytes: number): void {
+    if (this.expired) return this.#writer.expire()
     const { socket } = this.#context
     this.#written += bytes
     const room = all === null ? socket.write(first) : socket.writeAll(all)
@@ -111,6 +118,18 @@ export class Outgoing implements Outlet, Ending, Holder {
     if (!this.writable) return
     this.writable = false
     this.#writer.settle()
+  }
+
+  /** Whether its moment has come. */
+  get expired (): boolean {
+    return this.until !== Infinity && this.#context.clock.timestamp() >= this.until
+  }
+
+  /** Forgets what was gathered: what is written now is only the end. */
+  discard (): void {
+    this.until = Infinity
+    this.#first = this.#more = null
+    this.#gathered = 0
   }
 
   /** The socket has room again. */

@@ -4,6 +4,7 @@ import type { Publication } from '../broker/publishing.js'
 import { PushError, toPushError } from '../core/errors.js'
 import type { PublishFrame } from '../protocol/frames.js'
 import { sessionOf, type ConnectionContext, type Run } from './context.js'
+import { permit } from './permit.js'
 
 /** Most messages in one append. */
 const RUN = 64
@@ -61,11 +62,11 @@ export class PublishRun implements Run {
     if (frame.publisher !== undefined) this.#restart(frame.publisher)
     if (this.#discarding) return undefined
     try {
-      const { channels, permissions, publishing } = this.#connection.service.broker
+      const { channels, publishing } = this.#connection.service.broker
       const channel = channels.find(this.#channel)
       const publication = this.#read(channel, frame)
       if (this.#mayRepeat || publication.named) return this.#takeRepeat(channel, publication, frame)
-      const asked = permissions.check('publish', channel, sessionOf(this.#connection).client)
+      const asked = permit(this.#connection, 'publish', channel)
       if (asked !== undefined) return this.#takeAsked(asked, publication, frame)
       const draft = publishing.prepare(publication, sessionOf(this.#connection).client)
       if (draft instanceof Promise) return this.#takePrepared(draft, frame)
@@ -79,13 +80,13 @@ export class PublishRun implements Run {
   async #takeRepeat (channel: Channel, publication: Publication, frame: PublishFrame): Promise<void> {
     try {
       if (await this.#answerRepeat(publication, frame)) return
-      await this.#takeAsked(this.#connection.service.broker.permissions.check('publish', channel, sessionOf(this.#connection).client), publication, frame)
+      await this.#takeAsked(permit(this.#connection, 'publish', channel), publication, frame)
     } catch (error) {
       await this.#takeRefused(frame, error)
     }
   }
 
-  async #takeAsked (asked: void | Promise<void>, publication: Publication, frame: PublishFrame): Promise<void> {
+  async #takeAsked (asked: undefined | Promise<number>, publication: Publication, frame: PublishFrame): Promise<void> {
     try {
       await asked
       const draft = await this.#connection.service.broker.publishing.prepare(publication, sessionOf(this.#connection).client)

@@ -1,8 +1,11 @@
+import type { ClientsTarget } from '../../types/push.js'
 import type { Broker } from '../broker/broker.js'
 import { Admission, type ConnectionLimit, type Entry } from './admission.js'
 import { Buffers } from './buffers.js'
 import { Connection } from './connection.js'
 import type { ConnectionContext, ConnectionLog, Peer, ServiceContext } from './context.js'
+import { Expiry } from './expiry.js'
+import { Groups } from './groups.js'
 import { Heartbeat } from './heartbeat.js'
 import type { Session } from './session.js'
 
@@ -20,12 +23,17 @@ export class Service implements ServiceContext {
   readonly broker: Broker
   readonly heartbeat: Heartbeat
   readonly buffers: Buffers
+  readonly expiry: Expiry
+  readonly leases: Expiry
   /** New connections refused since the start: there was no room for them. */
   refused = 0
   readonly #admission: Admission
   readonly #warnedAt = new Map<ConnectionLimit, number>()
   readonly #connections = new Map<ConnectionContext, Entry>()
   readonly #bySession = new Map<string, Set<ConnectionContext>>()
+  readonly #byUser = new Groups<ConnectionContext>()
+  /** Made when a client is first looked for. */
+  #byClient: Groups<ConnectionContext> | null = null
   readonly #unwatch: () => void
   #closing: ((error: null) => void) | null = null
   #closed = false
@@ -34,6 +42,8 @@ export class Service implements ServiceContext {
   constructor (broker: Broker, heapUsed?: () => number) {
     this.broker = broker
     this.heartbeat = new Heartbeat(broker.clock, broker.settings.heartbeat.interval / 2)
+    this.expiry = new Expiry(broker.clock, () => broker.clock.timestamp())
+    this.leases = new Expiry(broker.clock, () => broker.clock.now())
     this.buffers = new Buffers(broker.settings.limits.bufferedBytesTotal)
     this.#admission = new Admission(broker.settings.limits, broker.clock, heapUsed)
     this.#unwatch = broker.storage.sessions.watch((session, generation) => this.#supersede(session, generation))
@@ -79,7 +89,7 @@ export class Service implements ServiceContext {
   }
 
   /** A connection knows its session now. Returns whether its user may have one more; if not, it was ended. */
-  enter (connection: ConnectionContext, { key, client: { userId } }: Session): boolean {
+  enter (connection: ConnectionContext, { key, client: { userId, clientId } }: Session): boolean {
     const entry = this.#connections.get(connection)
     if (entry === undefined) return false
     let connections = this.#bySession.get(key)
@@ -90,7 +100,25 @@ export class Service implements ServiceContext {
     }
     if (connections === undefined) this.#bySession.set(key, connections = new Set())
     connections.add(connection)
+    if (userId !== undefined) this.#byUser.add(userId, connection)
+    this.#byClient?.add(clientId, connection)
     return true
+  }
+
+  /** The connections of a user, of a client, or of that client of that user: those that have said who they are. */
+  of ({ userId, clientId }: ClientsTarget): ConnectionContext[] {
+    const found = userId !== undefined ? this.#byUser.of(userId) : this.#clientsOf(clientId as string)
+    return found.filter(({ ended, session }) => !ended && (clientId === undefined || session?.client.clientId === clientId))
+  }
+
+  #clientsOf (clientId: string): ConnectionContext[] {
+    if (this.#byClient === null) {
+      this.#byClient = new Groups()
+      for (const connection of this.#connections.keys()) {
+        if (connection.session !== null) this.#byClient.add(connection.session.client.clientId, connection)
+      }
+    }
+    return this.#byClient.of(clientId)
   }
 
   #refuse (connection: ConnectionContext, entry: Entry, limit: ConnectionLimit): void {
@@ -109,6 +137,9 @@ export class Service implements ServiceContext {
 
   /** A connection is gone. */
   forget (connection: ConnectionContext, session: string | null): void {
+    const { userId, clientId } = connection.session?.client ?? {}
+    if (userId !== undefined) this.#byUser.remove(userId, connection)
+    if (clientId !== undefined) this.#byClient?.remove(clientId, connection)
     const entry = this.#connections.get(connection)
     if (entry !== undefined) this.#admission.leave(entry)
     this.#connections.delete(connection)

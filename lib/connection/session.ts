@@ -18,7 +18,7 @@ export class Session {
   /** Its key in the storage. */
   readonly key: string
   /** The client, as hooks and other clients see it. */
-  readonly client: ClientInfo
+  client: ClientInfo
   /** The client, as its messages name it. */
   readonly publisher: Publisher
   /** How long it outlives its connection, in milliseconds. */
@@ -43,6 +43,11 @@ export class Session {
     this.key = sessionKeyOf(identity?.userId, hello)
     this.publisher = clientOf(this.key)
     this.client = identity === null ? this.publisher : { ...this.publisher, claims: identity.claims }
+  }
+
+  /** The same user again, with what its newest token says. */
+  renew ({ claims }: Identity): void {
+    this.client = { ...this.client, claims }
   }
 
   /** Whether the storage knows it. */

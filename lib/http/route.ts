@@ -1,12 +1,13 @@
 import type { Duplex } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { WebSocket } from 'ws'
-import type { Authenticate, Identity } from '../../types/options.js'
-import { HELLO_PREFIX, MAX_HELLO_HEADER, SUBPROTOCOL } from '../protocol/version.js'
+import type { Authenticate } from '../../types/options.js'
+import { SUBPROTOCOL } from '../protocol/version.js'
 import { COME_BACK, type Service } from '../connection/service.js'
-import { PushError } from '../core/errors.js'
-import { refusal, within } from '../core/hooks.js'
+import { readHello, takeHello } from './hello-offer.js'
+import { Identification } from './identification.js'
 import { listen } from './listeners.js'
+import type { OriginCheck } from './origin.js'
 import { SharedInflate } from './shared-inflate.js'
 import { WebSocketSocket } from './websocket-socket.js'
 
@@ -14,30 +15,61 @@ export interface RouteOptions {
   readonly path: string
   readonly service: Service
   readonly authenticate: Authenticate | undefined
+  /** Whose pages may connect. */
+  readonly isOwnOrigin: OriginCheck
 }
 
+/** Milliseconds between two warnings of foreign origins: they come in floods. */
+const WARN = 60_000
+
 /** Adds the one WebSocket route. A plain request to it is told what it is. */
-export function addRoute (fastify: FastifyInstance, { path, service, authenticate }: RouteOptions): void {
+export function addRoute (fastify: FastifyInstance, { path, service, authenticate, isOwnOrigin }: RouteOptions): void {
+  const { clock, settings } = service.broker
+  const identification = new Identification({
+    authenticate,
+    clock,
+    timeout: settings.limits.hookTimeout,
+    onFault: (why) => fastify.log.warn(`push: authenticate gave what is no identity: ${why}`)
+  })
+  const foreign = refuseForeign(isOwnOrigin, service)
+  // Before the router, which logs the request. What a proxy makes of an upgrade may be a plain request.
+  fastify.server.prependListener('upgrade', takeHello).prependListener('request', takeHello)
   const inflate = new SharedInflate({
-    frameBytes: service.broker.settings.limits.frameBytes,
+    frameBytes: settings.limits.frameBytes,
     onUnexpected: () => fastify.log.warn('push: this version of ws is not known: every connection with compression costs it a zlib context')
   })
   fastify.route({
     method: 'GET',
     url: path,
     schema: { hide: true } as object,
-    onRequest: (request, reply, done) => admit(request, reply, service, done),
+    onRequest: (request, reply, done) => {
+      if (request.headers.upgrade === undefined) return done()
+      if (!foreign(request, reply)) admit(request, reply, service, done)
+    },
     handler: (_request, reply) => reply.code(426).header('upgrade', 'websocket').send({ statusCode: 426, error: 'Upgrade Required', message: `This is a WebSocket of ${SUBPROTOCOL}` }),
     wsHandler: (webSocket, request) => {
       inflate.takeOver(webSocket)
-      welcome(webSocket, request, service, authenticate)
+      welcome(webSocket, request, service, identification)
     }
   })
 }
 
+// Returns whether an upgrade was refused, since it comes from a page of somebody else.
+function refuseForeign (isOwnOrigin: OriginCheck, { broker: { clock } }: Service): (request: FastifyRequest, reply: FastifyReply) => boolean {
+  let warnAt = -Infinity
+  return (request, reply) => {
+    if (isOwnOrigin(request)) return false
+    if (clock.now() >= warnAt) {
+      warnAt = clock.now() + WARN
+      request.log.warn({ origin: request.headers.origin }, 'push: refused a page of an origin that `origins` does not allow')
+    }
+    reply.code(403).send({ statusCode: 403, code: 'PUSH_FORBIDDEN', message: 'this origin is not allowed' })
+    return true
+  }
+}
+
 // Where there is no room at all, to say so over HTTP is the cheapest. A page cannot see it, and comes back later as after any failure.
 function admit (request: FastifyRequest, reply: FastifyReply, service: Service, done: () => void): void {
-  if (request.headers.upgrade === undefined) return done()
   const limit = service.atDoor(addressOf(request), request.log)
   if (limit === null) {
     holdBack(request)
@@ -56,17 +88,17 @@ function holdBack ({ raw: { socket } }: FastifyRequest): void {
 }
 
 // Everything is attached before the first await: frames that come early are not lost.
-function welcome (webSocket: WebSocket, request: FastifyRequest, service: Service, authenticate: Authenticate | undefined): void {
+function welcome (webSocket: WebSocket, request: FastifyRequest, service: Service, identification: Identification): void {
   const { clock, settings } = service.broker
   const log = request.log
   const stream = streamOf(webSocket, request)
   const socket = new WebSocketSocket(webSocket, stream, clock, settings.limits)
   // Ours to close, with a code: not the host's, and not @fastify/websocket's, which would close it without.
   request.server.websocketServer.clients.delete(webSocket)
-  const connection = service.accept({ socket, log, ip: addressOf(request), request, authenticate: (token) => identify(request, token, service, authenticate) })
+  const connection = service.accept({ socket, log, ip: addressOf(request), request, authenticate: (token) => identification.ask(request, token) })
   listen(webSocket, stream, socket, connection, log)
   if (webSocket.protocol !== SUBPROTOCOL) return connection.end('PUSH_VERSION')
-  const hello = helloOf(request)
+  const hello = readHello(request.raw)
   if (hello !== null) connection.receive(hello)
 }
 
@@ -78,27 +110,4 @@ function streamOf (webSocket: WebSocket, request: FastifyRequest): Duplex {
 /** Where a request comes from, as the host's `trustProxy` says. Of an injected one it is not known. */
 function addressOf (request: FastifyRequest): string | undefined {
   return request.raw.socket === undefined ? undefined : request.ip
-}
-
-/** The hello that came with the upgrade. [P-2.3] */
-function helloOf (request: FastifyRequest): string | null {
-  const offered = String(request.headers['sec-websocket-protocol'] ?? '').split(',').map((each) => each.trim())
-  const hello = offered.find((each) => each.startsWith(HELLO_PREFIX))
-  if (hello === undefined || hello.length > MAX_HELLO_HEADER) return null
-  return Buffer.from(hello.slice(HELLO_PREFIX.length), 'base64url').toString('utf8')
-}
-
-async function identify (request: FastifyRequest, token: string | undefined, service: Service, authenticate: Authenticate | undefined): Promise<Identity | null> {
-  if (authenticate === undefined) return null
-  const { clock, settings } = service.broker
-  let identity: Identity | null
-  try {
-    const asked = (async () => authenticate(request, { token }))()
-    identity = await within(clock, settings.limits.hookTimeout, asked, () => new PushError('PUSH_UNAVAILABLE', 'authenticate did not answer in time'))
-  } catch (error) {
-    request.log.debug({ err: error }, 'push: not authenticated')
-    throw refusal(error, 'PUSH_UNAUTHENTICATED')
-  }
-  if (typeof identity?.userId !== 'string' || identity.userId.length === 0 || identity.userId.length > 256) throw new PushError('PUSH_UNAUTHENTICATED')
-  return identity
 }

@@ -32,6 +32,7 @@ export const codes = {
   PUSH_SUPERSEDED: { close: 4409, status: 409, retry: 'never', text: 'another connection took this session over' },
   PUSH_TOO_LARGE: { close: 4413, status: 413, retry: 'never', text: 'larger than the limit' },
   PUSH_TOO_MANY: { close: 4429, status: 429, retry: 'later', text: 'more than the limit' },
+  PUSH_EXPIRED: { close: 4440, status: 401, retry: 'now', text: 'the identity has run out' },
   PUSH_INTERNAL: { close: 4500, status: 500, retry: 'later', text: 'an error of the server' },
   PUSH_UNAVAILABLE: { close: 4503, status: 503, retry: 'later', text: 'cannot be served now' },
   // ---- a request is refused

@@ -9,6 +9,7 @@ const OffsetSchema = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER
 const EpochSchema = Type.String({ minLength: 1, maxLength: 64 })
 const RequestIdSchema = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
 const NameSchema = Type.String({ pattern: '^[A-Za-z0-9_.~@-]{1,128}$' })
+const TokenTextSchema = Type.String({ maxLength: 8192 })
 const SecretSchema = Type.String({ pattern: '^[A-Za-z0-9_-]{16,64}$' })
 
 export const PositionSchema = Type.Object({ epoch: EpochSchema, offset: OffsetSchema })
@@ -33,7 +34,7 @@ export const HelloSchema = Type.Object({
   type: Type.Literal('hello'),
   session: SecretSchema,
   clientId: Type.Optional(NameSchema),
-  token: Type.Optional(Type.String({ maxLength: 8192 })),
+  token: Type.Optional(TokenTextSchema),
   subscriptions: Type.Optional(Type.Array(SubscriptionRequestSchema, { maxItems: 10_000 }))
 })
 
@@ -77,6 +78,7 @@ export const HistorySchema = Type.Object({
 })
 
 export const UnreadSchema = Type.Object({ type: Type.Literal('unread'), id: RequestIdSchema, channel: ChannelSchema })
+export const TokenSchema = Type.Object({ type: Type.Literal('token'), id: RequestIdSchema, token: TokenTextSchema })
 
 export const PingSchema = Type.Object({ type: Type.Literal('ping') })
 export const PongSchema = Type.Object({ type: Type.Literal('pong') })
@@ -91,6 +93,7 @@ export const clientFrames = {
   drop: DropSchema,
   history: HistorySchema,
   unread: UnreadSchema,
+  token: TokenSchema,
   ping: PingSchema,
   pong: PongSchema
 }
@@ -103,9 +106,11 @@ export type AckFrame = Static<typeof AckSchema>
 export type DropFrame = Static<typeof DropSchema>
 export type HistoryFrame = Static<typeof HistorySchema>
 export type UnreadFrame = Static<typeof UnreadSchema>
+export type TokenFrame = Static<typeof TokenSchema>
 export type PingFrame = Static<typeof PingSchema>
 export type PongFrame = Static<typeof PongSchema>
-export type ClientFrame = HelloFrame | SubscribeFrame | UnsubscribeFrame | PublishFrame | AckFrame | DropFrame | HistoryFrame | UnreadFrame | PingFrame | PongFrame
+export type ClientFrame = HelloFrame | SubscribeFrame | UnsubscribeFrame | PublishFrame | AckFrame | DropFrame | HistoryFrame | UnreadFrame | TokenFrame |
+  PingFrame | PongFrame
 
 // ---- server to client ---------------------------------------------------------------------------------------------
 
@@ -137,6 +142,8 @@ export type SubscriptionVerdict = Static<typeof VerdictSchema>
 /** A subscription of the hello that was refused. */
 export type RefusedSubscription = Static<typeof RefusedSubscriptionSchema>
 
+const ExpiresInSchema = Type.Integer({ minimum: 0 })
+
 export const WelcomeSchema = Type.Object({
   type: Type.Literal('welcome'),
   clientId: NameSchema,
@@ -144,6 +151,8 @@ export const WelcomeSchema = Type.Object({
   resumed: Type.Boolean(),
   /** Milliseconds the session outlives the connection. */
   sessionTtl: Type.Integer({ minimum: 0 }),
+  /** Milliseconds until the identity ends, and the connection with it. Absent: it does not. */
+  expiresIn: Type.Optional(ExpiresInSchema),
   /** The server sends a frame at least this often, in milliseconds; silence of `interval + timeout` is suspect. */
   heartbeat: Type.Object({ interval: Type.Integer({ minimum: 1 }), timeout: Type.Integer({ minimum: 1 }) }),
   /** If this server vanishes, come back at a random moment within this many milliseconds. */
@@ -152,9 +161,20 @@ export const WelcomeSchema = Type.Object({
   subscriptions: Type.Array(Type.Union([VerdictSchema, RefusedSubscriptionSchema]))
 })
 
-export const SubscribedSchema = Type.Object({ type: Type.Literal('subscribed'), id: RequestIdSchema, ...VerdictFields })
+export const SubscribedSchema = Type.Object({
+  type: Type.Literal('subscribed'),
+  /** Absent where the client has not asked for it. */
+  id: Type.Optional(RequestIdSchema),
+  ...VerdictFields
+})
 
-export const UnsubscribedSchema = Type.Object({ type: Type.Literal('unsubscribed'), id: RequestIdSchema, channel: ChannelSchema })
+export const UnsubscribedSchema = Type.Object({
+  type: Type.Literal('unsubscribed'),
+  /** Absent where the client has not asked for it: then `code` says why. */
+  id: Type.Optional(RequestIdSchema),
+  channel: ChannelSchema,
+  code: Type.Optional(CodeSchema)
+})
 
 export const MessageBodySchema = Type.Object({
   id: Type.String(),
@@ -229,6 +249,8 @@ export const UnreadReplySchema = Type.Object({
   count: Type.Integer({ minimum: 0 })
 })
 
+export const TokenReplySchema = Type.Object({ type: Type.Literal('token'), id: RequestIdSchema, expiresIn: Type.Optional(ExpiresInSchema) })
+
 export const ErrorSchema = Type.Object({
   type: Type.Literal('error'),
   id: Type.Optional(RequestIdSchema),
@@ -242,6 +264,8 @@ export const GoodbyeSchema = Type.Object({
   type: Type.Literal('goodbye'),
   code: CodeSchema,
   limit: LimitSchema,
+  /** For people: what the host said. */
+  reason: Type.Optional(Type.String({ maxLength: 256 })),
   /** Come back at a random moment in this range of milliseconds from now. Absent: by the code's own rule. */
   after: Type.Optional(Type.Tuple([Type.Integer({ minimum: 0 }), Type.Integer({ minimum: 0 })]))
 })
@@ -259,6 +283,7 @@ export const serverFrames = {
   confirmed: ConfirmedSchema,
   history: HistoryReplySchema,
   unread: UnreadReplySchema,
+  token: TokenReplySchema,
   error: ErrorSchema,
   ping: PingSchema,
   pong: PongSchema,
@@ -276,7 +301,8 @@ export type RefusedFrame = Static<typeof RefusedSchema>
 export type ConfirmedFrame = Static<typeof ConfirmedSchema>
 export type HistoryReplyFrame = Static<typeof HistoryReplySchema>
 export type UnreadReplyFrame = Static<typeof UnreadReplySchema>
+export type TokenReplyFrame = Static<typeof TokenReplySchema>
 export type ErrorFrame = Static<typeof ErrorSchema>
 export type GoodbyeFrame = Static<typeof GoodbyeSchema>
 export type ServerFrame = WelcomeFrame | SubscribedFrame | UnsubscribedFrame | MessagesFrame | SkipFrame | GapFrame | PublishedFrame |
-  RefusedFrame | ConfirmedFrame | HistoryReplyFrame | UnreadReplyFrame | ErrorFrame | PingFrame | PongFrame | GoodbyeFrame
+  RefusedFrame | ConfirmedFrame | HistoryReplyFrame | UnreadReplyFrame | TokenReplyFrame | ErrorFrame | PingFrame | PongFrame | GoodbyeFrame

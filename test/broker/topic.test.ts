@@ -106,7 +106,7 @@ async function openRemote () {
   const storage = overStorage(memory, {
     feed: (original) => ({
       join (channel, listener) {
-        control.listeners.push(listener)
+        if (!channel.startsWith('$')) control.listeners.push(listener) // the nodes' own talk is left alone
         return original.join(channel, {
           records: (batch) => { if (!control.deaf) listener.records(batch) },
           volatile: (bodies) => { if (!control.deaf) listener.volatile(bodies) },

@@ -4,6 +4,7 @@ import { Broker } from '../../lib/broker/broker.js'
 import { readSettings } from '../../lib/broker/settings.js'
 import type { Connection } from '../../lib/connection/connection.js'
 import type { Peer } from '../../lib/connection/context.js'
+import { Control } from '../../lib/connection/control.js'
 import { Service } from '../../lib/connection/service.js'
 import type { Socket } from '../../lib/connection/socket.js'
 import type { PushError } from '../../lib/core/errors.js'
@@ -119,6 +120,7 @@ export class FakePeer {
 export interface TestNode {
   readonly broker: Broker
   readonly service: Service
+  readonly control: Control
   readonly clock: ManualClock
   readonly storage: StorageAdapter
   readonly errors: unknown[]
@@ -154,10 +156,12 @@ export async function openNode (options: NodeOptions = {}): Promise<TestNode> {
   for (const [pattern, each] of Object.entries(channels)) broker.declare(pattern, each)
   await broker.open()
   const service = new Service(broker)
+  const control = new Control(service, (error) => { errors.push(error) })
+  await control.open()
   const connect: TestNode['connect'] = (identity = null) => new FakePeer(service, identity)
   const hello: TestNode['hello'] = (frame = {}, identity = null) => connect(identity).send({ type: 'hello', session: secret(), ...frame })
   const own: TestNode['own'] = async (frame, identity) => (await hello(frame, identity)).send({ type: 'ping' })
-  return { broker, service, clock, storage, errors, failures, connect, hello, own }
+  return { broker, service, control, clock, storage, errors, failures, connect, hello, own }
 }
 
 /** A storage with some operations replaced. Each gets the original to call. */

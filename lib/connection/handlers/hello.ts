@@ -1,30 +1,35 @@
 import type { ConnectEvent } from '../../../types/hooks.js'
-import type { Identity } from '../../../types/options.js'
 import type { Started } from '../../broker/subscribing.js'
 import { toPushError } from '../../core/errors.js'
 import type { HelloFrame, RefusedSubscription, SubscriptionRequest } from '../../protocol/frames.js'
-import type { ConnectionContext } from '../context.js'
+import type { ConnectionContext, Peer } from '../context.js'
+import { endOf, ExpiringCredentials } from '../credentials.js'
 import { Session } from '../session.js'
 import { begin } from './subscribe.js'
 
 /** Answers the hello: who is it, which session, where does each subscription go on. [P-2.5] */
-export async function greet (connection: ConnectionContext, hello: HelloFrame, authenticated: Promise<Identity | null>, request?: ConnectEvent['request']): Promise<void> {
+export async function greet (connection: ConnectionContext, hello: HelloFrame, authenticate: Peer['authenticate'], request?: ConnectEvent['request']): Promise<void> {
   const { service } = connection
   const { heartbeat, limits } = service.broker.settings
-  const session = new Session(service.broker, hello, await authenticated)
+  const identity = await authenticate(hello.token)
   if (connection.ended) return
+  const end = endOf(identity, service.broker.clock)
+  const session = new Session(service.broker, hello, identity)
   connection.session = session
   if (!service.enter(connection, session)) return
   await service.broker.hooks.connect?.(request === undefined ? { client: session.client } : { client: session.client, request })
   connection.entered()
   if (connection.ended) return
+  if (end !== Infinity) connection.credentials = new ExpiringCredentials(connection, authenticate, end)
   const [resumed, subscriptions] = await Promise.all([session.find(), beginAll(connection, hello.subscriptions ?? [])])
   if (connection.ended) return
+  const expiresIn = connection.credentials?.expiresIn
   connection.send({
     type: 'welcome',
     clientId: session.client.clientId,
     resumed,
     sessionTtl: session.ttl,
+    ...(expiresIn === undefined ? {} : { expiresIn }),
     heartbeat,
     spread: service.spread,
     limits: { frameBytes: limits.frameBytes, publishesInFlight: limits.publishesInFlight },

@@ -1,6 +1,7 @@
 import { PushError } from '../../core/errors.js'
 import type { HistoryFrame } from '../../protocol/frames.js'
 import { sessionOf, type ConnectionContext } from '../context.js'
+import { permit } from '../permit.js'
 
 /** Reads a page of the log. [P-6.1] */
 export async function history (connection: ConnectionContext, { id, channel: name, limit, before, after, reverse }: HistoryFrame): Promise<void> {
@@ -9,7 +10,7 @@ export async function history (connection: ConnectionContext, { id, channel: nam
   if (!connection.writable) throw new PushError('PUSH_BUSY')
   const { client } = sessionOf(connection)
   const channel = broker.channels.reach(name, client)
-  await broker.permissions.check('history', channel, client)
+  await permit(connection, 'history', channel)
   const page = await broker.readHistory(channel, {
     ...(limit === undefined ? {} : { limit }),
     ...(before === undefined ? {} : { before }),

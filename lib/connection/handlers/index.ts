@@ -6,6 +6,7 @@ import { drop } from './drop.js'
 import { history } from './history.js'
 import { publish } from './publish.js'
 import { subscribe } from './subscribe.js'
+import { renew } from './token.js'
 import { unread } from './unread.js'
 import { unsubscribe } from './unsubscribe.js'
 
@@ -20,6 +21,7 @@ export function handle (connection: ConnectionContext, frame: ClientFrame): void
     case 'unsubscribe': return answer(connection, frame, () => unsubscribe(connection, frame))
     case 'history': return answer(connection, frame, () => history(connection, frame))
     case 'unread': return answer(connection, frame, () => unread(connection, frame))
+    case 'token': return answer(connection, { id: frame.id }, () => renew(connection, frame))
     case 'drop': return drop(connection, frame)
     case 'hello': return connection.end('PUSH_BAD_FRAME') // a second one
   }
@@ -27,12 +29,12 @@ export function handle (connection: ConnectionContext, frame: ClientFrame): void
 
 // Requests for one channel are served in their order: the last one asked for is what holds in the end. A refused one is
 // answered by an error frame with its id. [P-3.4]
-function answer (connection: ConnectionContext, { id, channel }: { id: number, channel: string }, work: () => Promise<void>): void {
+function answer (connection: ConnectionContext, { id, channel }: { id: number, channel?: string }, work: () => Promise<void>): void {
   const { turns, service } = connection
   if (turns.waiting >= service.broker.settings.limits.requestsInFlight) return connection.end('PUSH_TOO_MANY', { limit: 'requestsInFlight' })
-  turns.run(channel, work).catch((error: unknown) => {
+  turns.run(channel ?? '', work).catch((error: unknown) => {
     const { code, message, cause, limit } = toPushError(error, 'PUSH_INTERNAL')
     if (code === 'PUSH_INTERNAL') connection.log.warn({ err: cause ?? error }, 'push: request failed')
-    connection.send({ type: 'error', id, channel, code, ...(limit === undefined ? {} : { limit }), text: message })
+    connection.send({ type: 'error', id, ...(channel === undefined ? {} : { channel }), code, ...(limit === undefined ? {} : { limit }), text: message })
   })
 }

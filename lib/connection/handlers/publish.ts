@@ -2,6 +2,7 @@ import { randomId } from '../../broker/random-id.js'
 import { PushError } from '../../core/errors.js'
 import type { PublishFrame } from '../../protocol/frames.js'
 import { sessionOf, type ConnectionContext, type Run } from '../context.js'
+import { permit } from '../permit.js'
 import { PublishRun } from '../publish-run.js'
 
 /** [P-5.1] [P-5.2] */
@@ -40,7 +41,7 @@ function runOf (connection: ConnectionContext, channel: string): Run {
 }
 
 async function publishVolatile (connection: ConnectionContext, { channel: name, qos, id, ttl, data }: PublishFrame): Promise<void> {
-  const { channels, permissions, publishing } = connection.service.broker
+  const { channels, publishing } = connection.service.broker
   const { client, publisher } = sessionOf(connection)
   const channel = channels.find(name)
   const publication = { channel, data, qos, id: id ?? randomId(), named: id !== undefined, ttl, publisher }
@@ -49,7 +50,7 @@ async function publishVolatile (connection: ConnectionContext, { channel: name, 
     if (known?.status === 'conflict') throw new PushError('PUSH_ID_CONFLICT')
     if (known !== null) return
   }
-  const asked = permissions.check('publish', channel, client)
+  const asked = permit(connection, 'publish', channel)
   if (asked !== undefined) await asked
   const draft = await publishing.prepare(publication, client)
   if (channel.rules.history) await publishing.append(channel, [draft])

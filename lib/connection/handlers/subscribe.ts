@@ -1,7 +1,9 @@
 import type { Started } from '../../broker/subscribing.js'
+import type { Channel } from '../../broker/channels.js'
 import { PushError } from '../../core/errors.js'
 import type { SubscribeFrame, SubscriptionRequest } from '../../protocol/frames.js'
 import { sessionOf, type ConnectionContext } from '../context.js'
+import { permit } from '../permit.js'
 
 /** [P-3.1] */
 export async function subscribe (connection: ConnectionContext, frame: SubscribeFrame): Promise<void> {
@@ -15,16 +17,24 @@ export async function subscribe (connection: ConnectionContext, frame: Subscribe
  * Begins a subscription for a connection, in place of one it may have had. Rejects with a code if it may not, or if the
  * connection has ended meanwhile.
  */
-export async function begin (connection: ConnectionContext, { channel: name, qos, position, rewind }: SubscriptionRequest): Promise<Started> {
-  const { broker } = connection.service
-  const session = sessionOf(connection)
-  const channel = broker.channels.reach(name, session.client)
-  assertRoom(connection, name)
-  await broker.permissions.check('subscribe', channel, session.client)
+export async function begin (connection: ConnectionContext, request: SubscriptionRequest): Promise<Started> {
+  const channel = connection.service.broker.channels.reach(request.channel, sessionOf(connection).client)
+  assertRoom(connection, request.channel)
+  const until = await permit(connection, 'subscribe', channel)
   // To begin in the past is to read it.
-  if (rewind !== undefined && rewind > 0) await broker.permissions.check('history', channel, session.client)
-  await channel.rules.hooks.subscribe?.({ channel: channel.name, params: channel.params, client: session.client, qos })
-  const started = await broker.subscribe({ channel, session: session.key, client: session.client, qos, position, rewind, outlet: connection.outgoing })
+  if (request.rewind !== undefined && request.rewind > 0) await permit(connection, 'history', channel)
+  const { client } = sessionOf(connection)
+  await channel.rules.hooks.subscribe?.({ channel: channel.name, params: channel.params, client, qos: request.qos })
+  const started = await attach(connection, channel, request)
+  if (until !== undefined) connection.grants.hold(channel, until)
+  return started
+}
+
+/** The same for a client of whom nobody asks whether it may. */
+export async function attach (connection: ConnectionContext, channel: Channel, { qos, position, rewind }: Omit<SubscriptionRequest, 'channel'>): Promise<Started> {
+  const name = channel.wire
+  const { key, client } = sessionOf(connection)
+  const started = await connection.service.broker.subscribe({ channel, session: key, client, qos, position, rewind, outlet: connection.outgoing })
   try {
     if (connection.ended) throw new PushError('PUSH_CLOSED')
     assertRoom(connection, name) // others may have begun meanwhile
@@ -32,7 +42,7 @@ export async function begin (connection: ConnectionContext, { channel: name, qos
     started.subscription.close()
     throw error
   }
-  connection.subscriptions.get(name)?.close()
+  connection.leave(name)
   connection.subscriptions.set(name, started.subscription)
   return started
 }

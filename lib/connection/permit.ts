@@ -1,0 +1,10 @@
+import type { Action } from '../../types/options.js'
+import type { Channel } from '../broker/channels.js'
+import { sessionOf, type ConnectionContext } from './context.js'
+
+/** Asks whether a connection's client may, as `Permissions.check` does; what its hooks answer for a time is kept with the connection. */
+export function permit (connection: ConnectionContext, action: Action, channel: Channel): undefined | Promise<number> {
+  const { permissions } = connection.service.broker
+  const { client } = sessionOf(connection)
+  return permissions.check(action, channel, client, permissions.asks(channel) ? connection.grants : undefined)
+}

@@ -1,0 +1,61 @@
+import type { FastifyRequest } from 'fastify'
+import type { Authenticate, Identity } from '../../types/options.js'
+import type { Clock } from '../core/clock.js'
+import { PushError } from '../core/errors.js'
+import { refusal, within } from '../core/hooks.js'
+
+/** A user's name of half characters would be another one wherever it is stored. */
+const LONE_SURROGATE = /\p{Surrogate}/u
+const MAX_USER_ID = 256
+
+export interface IdentificationContext {
+  readonly authenticate: Authenticate | undefined
+  readonly clock: Clock
+  /** Milliseconds that the hook may take. */
+  readonly timeout: number
+  /** Told once: the host's hook answered what is no identity. */
+  readonly onFault: (why: string) => void
+}
+
+/** Asks the host who a request comes from. */
+export class Identification {
+  readonly #context: IdentificationContext
+  #told = false
+
+  constructor (context: IdentificationContext) {
+    this.#context = context
+  }
+
+  /** `null`: anonymous, because the host does not ask. Rejects with `PUSH_UNAUTHENTICATED`, or `PUSH_UNAVAILABLE` if the hook is in trouble. */
+  async ask (request: FastifyRequest, token: string | undefined): Promise<Identity | null> {
+    const { authenticate, clock, timeout } = this.#context
+    if (authenticate === undefined) return null
+    let answer: unknown
+    try {
+      const asked = (async () => authenticate(request, { token }))()
+      answer = await within<unknown>(clock, timeout, asked, () => new PushError('PUSH_UNAVAILABLE', 'authenticate did not answer in time'))
+    } catch (error) {
+      request.log.debug({ err: error }, 'push: not authenticated')
+      throw refusal(error, 'PUSH_UNAUTHENTICATED')
+    }
+    const why = faultOf(answer)
+    if (why === null) return answer as Identity
+    if (why !== '' && !this.#told) {
+      this.#told = true
+      this.#context.onFault(why)
+    }
+    throw new PushError('PUSH_UNAUTHENTICATED')
+  }
+}
+
+// Why an answer is no identity; `''` for one that says no, `null` for an identity.
+function faultOf (answer: unknown): string | null {
+  if (answer === null) return ''
+  const { userId, expiresAt } = (answer ?? {}) as { [Name in keyof Identity]?: unknown }
+  if (typeof userId !== 'string') return 'it must be null or have a userId'
+  if (userId.length === 0 || userId.length > MAX_USER_ID) return `userId must have 1 to ${MAX_USER_ID} characters`
+  if (LONE_SURROGATE.test(userId)) return 'userId must be well-formed'
+  if (expiresAt === undefined) return null
+  const isTime = (typeof expiresAt === 'number' || expiresAt instanceof Date) && Number.isFinite(Number(expiresAt))
+  return isTime ? null : 'expiresAt must be a Date or milliseconds since 1970'
+}
