@@ -83,7 +83,7 @@ function readOptions (options: FastifyPushOptions): Settings {
     if (options[name] !== undefined && typeof options[name] !== 'function') throw new PushError('PUSH_OPTIONS', `${name} must be a function`)
   }
   if (options.path !== undefined && !/^\/[^\s?#]*$/.test(options.path)) throw new PushError('PUSH_OPTIONS', "path must begin with '/'")
-  for (const name of ['heartbeat', 'session', 'inbox', 'limits', 'channels', 'websocket'] as const) {
+  for (const name of ['heartbeat', 'session', 'inbox', 'presence', 'limits', 'channels', 'websocket'] as const) {
     if (options[name] !== undefined && !isObject(options[name])) throw new PushError('PUSH_OPTIONS', `${name} must be an object`)
   }
   if (options.compression !== undefined && typeof options.compression !== 'boolean' && !isObject(options.compression)) throw new PushError('PUSH_OPTIONS', 'compression must be a boolean or an object')
@@ -93,7 +93,7 @@ function readOptions (options: FastifyPushOptions): Settings {
   return readSettings(options)
 }
 
-const PORTS = ['log', 'cursors', 'feed', 'sessions', 'supports'] as const
+const PORTS = ['log', 'cursors', 'feed', 'sessions', 'presence', 'supports'] as const
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
 
@@ -107,6 +107,9 @@ function face (broker: Broker, service: Service, control: Control, scope: HookSc
     unread: (userId) => broker.unread(userId),
     history: (channel, options) => broker.history(channel, options),
     receipt: (channel, position, options) => broker.receipt(channel, position, options),
+    presence: (channel, options) => broker.membersOf(channel, options),
+    online: ((users: string | readonly string[]) => broker.online(users)) as Push['online'],
+    lastSeen: (user) => broker.members.lastSeen(user),
     asyncapi: (options) => broker.asyncapi(options),
     clients: (target) => control.clients(target),
     stats: () => ({ connections: service.size, refusedConnections: service.refused, subscriptions: service.subscriptions, ...broker.stats() })

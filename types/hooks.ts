@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { Gap, Position, QoS } from './message.js'
+import type { Member, PresenceCause } from './presence.js'
 
 /** A connected client, as hooks see it. */
 export interface ClientInfo {
@@ -81,6 +82,13 @@ export interface DropEvent {
   readonly reason: 'qos0' | 'slow' | 'given-up'
 }
 
+/** A member has come, gone or changed, by way of this node. */
+export interface PresenceChange {
+  readonly channel: string
+  readonly cause: PresenceCause
+  readonly member: Member
+}
+
 /** A subscriber was told a gap. */
 export interface GapEvent {
   readonly channel: string
@@ -104,11 +112,7 @@ export interface PushHooks {
   /** Awaited, after `authorize` and the schema. What it returns or resolves with, unless `undefined`, is what is stored; with a schema it is validated again. */
   onPublish: (event: PublishEvent) => unknown
   /** Told: a member has come, gone or changed. */
-  onPresence: (event: {
-    readonly channel: string
-    readonly cause: 'join' | 'leave' | 'timeout' | 'back' | 'update'
-    readonly member: { readonly clientId: string, readonly userId?: string, readonly data: unknown }
-  }) => unknown
+  onPresence: (event: PresenceChange) => unknown
   /** Told: once for each batch and subscription. Messages that have no place in the log are not told. */
   onDeliver: (event: DeliverEvent) => unknown
   /** Told. */

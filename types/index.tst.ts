@@ -21,7 +21,7 @@ describe('the plugin', () => {
         return { userId: 'alice' }
       },
       authorize: ({ action, channel, params, client }) => {
-        expect(action).type.toBe<'subscribe' | 'publish' | 'history'>()
+        expect(action).type.toBe<'subscribe' | 'publish' | 'history' | 'presence'>()
         expect(channel).type.toBe<string>()
         expect(client.userId).type.toBe<string | undefined>()
         return params.id === client.userId

@@ -45,6 +45,13 @@ export interface FastifyPushOptions {
   }
   /** How long an `id` given to `publish` is remembered. Default 5 minutes. */
   idWindow?: Duration
+  /** Who is here. */
+  presence?: {
+    /** Whether it is known of users if they are online: a user is while one of its clients is connected, or within its grace. Default `true`. */
+    online?: boolean
+    /** How long a client whose connection was lost is still a member: if it comes back within that, nobody hears of it. Default 15 s. */
+    grace?: Duration
+  }
   /** What the inbox of each user keeps. */
   inbox?: {
     /** Messages. Default 1,000. */
@@ -153,8 +160,8 @@ export interface Identity {
 export type Authenticate = (request: FastifyRequest, credentials: { readonly token: string | undefined }) =>
   Identity | null | Promise<Identity | null>
 
-/** What a client wants to do with a channel. */
-export type Action = 'subscribe' | 'publish' | 'history'
+/** What a client wants to do with a channel. `presence`: see who is in it; to enter needs `subscribe`. Of a user's clients the channel is `$user/` and the user, escaped as in URLs, with the parameter `userId`. */
+export type Action = 'subscribe' | 'publish' | 'history' | 'presence'
 
 /** An answer that holds for a time: it is kept for this client, action and channel. */
 export interface TimedAnswer {
@@ -202,6 +209,13 @@ export interface ChannelOptions<Pattern extends string = string, Schema = TSchem
   qos?: QoS
   /** Whether clients may publish. Default `false`. */
   clientPublish?: boolean
+  /** Whether it has members: clients may enter and see who is there. Default `false`. */
+  presence?: boolean | {
+    /** As the plugin's `presence.grace`, for this channel. */
+    grace?: Duration
+    /** Bytes of JSON that a member may enter with, 65,536 at the most. Default 1 KiB. */
+    data?: number
+  }
   /**
    * What happens to a subscriber of QoS 1 or 2 that had caught up, then was behind for `limits.slowAfter`, and has no room even then:
    * because `limits.bufferedBytes` wait in its connection, or it has not acknowledged `limits.window` records. Default `catch-up`.

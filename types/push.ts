@@ -4,6 +4,7 @@ import type { ChannelData, ChannelName, KnownChannel, PublishableData, PushChann
 import type { HookName, PushHooks } from './hooks.js'
 import type { Message, Position, QoS } from './message.js'
 import type { ChannelOptions } from './options.js'
+import type { PresenceOptions, PresencePage } from './presence.js'
 
 /**
  * `fastify.push`. Its methods need no `this`. Each Fastify instance has its own, of one and the same service: hooks hold for the channels that are declared on
@@ -48,6 +49,14 @@ export interface Push<Channels = PushChannels> {
    * The other nodes are told over the storage's feed: one that is cut off from the storage at that moment does not hear of it.
    */
   clients (target: ClientsTarget): Clients
+  /** Who is in a channel, and how many. Rejects with `PUSH_NO_PRESENCE` for a channel that was declared without `presence`, `PUSH_INVALID` for wrong options. */
+  presence (channel: string, options?: PresenceOptions): Promise<PresencePage>
+  /** Whether a user is online: one of its clients is connected to any node, or was until a moment ago. Rejects with `PUSH_INVALID`, and `PUSH_NO_PRESENCE` with the option `presence.online: false`. */
+  online (userId: string): Promise<boolean>
+  /** Which of these users are online, in their order; 10,000 of them at the most. */
+  online (userIds: readonly string[]): Promise<string[]>
+  /** When the last client of a user left; `null` while the user is online, and if that is not known (any more): it is kept for `session.namedTtl`. Rejects as `online` does. */
+  lastSeen (userId: string): Promise<Date | null>
   /** Numbers since the start, and of now. */
   stats (): PushStats
 }

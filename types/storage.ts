@@ -1,4 +1,8 @@
 import type { Position, QoS } from './message.js'
+import type { PresenceStore } from './presence-store.js'
+import type { Retention } from './retention.js'
+
+export type { Retention } from './retention.js'
 
 /**
  * What a storage adapter promises. The ports are small and separate, so that an adapter may be made of ports of two others; its
@@ -18,6 +22,7 @@ export interface StorageAdapter {
   readonly cursors: CursorStore
   readonly feed: Feed
   readonly sessions: SessionStore
+  readonly presence: PresenceStore
   /** What this adapter can do. The conformance kit holds it to what it says. */
   readonly supports: StorageSupports
   /** Makes ready. Called once, before anything else. */
@@ -110,16 +115,6 @@ export interface IdKey {
   /** Equal for equal messages: tells a repeat from another message under the same id. */
   readonly fingerprint: string
   /** How long the id is remembered at least, from now. */
-  readonly ttl: number
-}
-
-/** What a channel keeps. The oldest records go first. Whatever goes this way is a gap for whoever still needed it. */
-export interface Retention {
-  /** Records, at the most. */
-  readonly limit: number
-  /** Bytes of bodies, at the most. */
-  readonly bytes: number
-  /** Age, at the most. */
   readonly ttl: number
 }
 

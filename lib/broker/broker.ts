@@ -1,7 +1,8 @@
 import type { Authorize, ChannelOptions } from '../../types/options.js'
 import type { AsyncApi, AsyncApiOptions } from '../../types/asyncapi.js'
-import type { HistoryOptions, HistoryPage, PublishOptions, PublishResult, PushStats, Receipt, ReceiptOptions } from '../../types/push.js'
 import type { Position } from '../../types/message.js'
+import type { PresenceOptions, PresencePage } from '../../types/presence.js'
+import type { HistoryOptions, HistoryPage, PublishOptions, PublishResult, PushStats, Receipt, ReceiptOptions } from '../../types/push.js'
 import type { StorageAdapter } from '../../types/storage.js'
 import type { Clock } from '../core/clock.js'
 import { PushError } from '../core/errors.js'
@@ -14,8 +15,11 @@ import { readHistory } from './history.js'
 import { ChannelHooks, Hooks, type HookScope } from './hooks.js'
 import { Hub } from './hub.js'
 import { InboxWatch } from './inbox-watch.js'
+import type { PresenceChange } from '../../types/hooks.js'
+import { MemberLists } from './member-lists.js'
 import { Pages } from './pages.js'
 import { Permissions } from './permissions.js'
+import { Presence } from './presence.js'
 import { Publishing } from './publishing.js'
 import { readReceipt } from './receipts.js'
 import { ServerPublish } from './server-publish.js'
@@ -36,6 +40,8 @@ export interface BrokerContext {
   readonly onError: (error: unknown) => void
   /** A publish that failed, and perhaps nobody handles. */
   readonly onPublishFailed: (error: PushError, channel: string) => void
+  /** A change of members that this node made. */
+  readonly onPresence?: ((event: PresenceChange) => void) | undefined
 }
 
 /** The use cases of one node, on whatever storage: it knows no WebSocket and no Fastify. */
@@ -49,6 +55,8 @@ export class Broker {
   readonly permissions: Permissions
   readonly publishing: Publishing
   readonly cursors: CursorWriter
+  readonly presence: Presence
+  readonly members: MemberLists
   /** Runs a callback at the end of this tick. */
   readonly defer: (callback: () => void) => void
   readonly tick: Tick
@@ -69,12 +77,26 @@ export class Broker {
     this.tick = new Tick(defer, onError)
     this.#onError = onError
     this.hooks = new Hooks({ clock, timeout: settings.limits.hookTimeout, onError })
-    const inboxHooks = new ChannelHooks()
-    this.hooks.attach(inboxHooks, this.hooks.root)
-    this.channels = new Channels(settings.session.ttl, settings.inbox, inboxHooks)
+    const ownHooks = new ChannelHooks()
+    this.hooks.attach(ownHooks, this.hooks.root)
+    this.channels = new Channels(settings.session.ttl, settings.inbox, settings.presence, ownHooks)
     this.permissions = new Permissions(context.authorize, clock, settings.limits.hookTimeout, onError)
     this.publishing = new Publishing({ log, feed, clock, counters, idWindow: settings.idWindow, rememberAll: !storage.supports.certain })
     this.cursors = new CursorWriter(storage.cursors, clock, defer, onError)
+    this.presence = new Presence({
+      store: storage.presence,
+      clock,
+      channels: this.channels,
+      retention: this.channels.presenceRetention,
+      seen: settings.session.namedTtl,
+      sweeps: storage.supports.shared || storage.supports.durable,
+      onError,
+      onPresence: (event) => {
+        context.onPresence?.(event)
+        this.channels.withMembers(event.channel).rules.hooks.presence?.(event)
+      }
+    })
+    this.members = new MemberLists(storage.presence, this.channels)
     this.#hub = new Hub({ feed, log, clock, counters, tick: this.tick, onError })
     this.#inboxWatch = new InboxWatch({ log, cursors: storage.cursors, clock, onError, ...settings.inbox })
     this.#publish = new ServerPublish({
@@ -95,14 +117,16 @@ export class Broker {
   }
 
   /** Opens the storage. Rejects with its error. */
-  open (): Promise<void> {
-    return this.storage.open({ onError: this.#onError })
+  async open (): Promise<void> {
+    await this.storage.open({ onError: this.#onError })
+    this.presence.open()
   }
 
   /** Writes what is left of cursors, for as long as the closing grace, and closes the storage. */
   async close (): Promise<void> {
     this.#inboxWatch.close()
     const { closeGrace } = this.settings.limits
+    this.presence.close()
     const late = () => new PushError('PUSH_STORAGE_UNKNOWN', 'cursors could not be written in time')
     await within(this.clock, closeGrace, this.cursors.close(), late).catch(this.#onError)
     await this.storage.close()
@@ -113,6 +137,7 @@ export class Broker {
     const hooks = new ChannelHooks()
     this.channels.declare(pattern, options, hooks)
     this.hooks.attach(hooks, scope, options)
+    if (options?.presence) this.presence.declared()
   }
 
   /** See `Push.asyncapi`. */
@@ -170,6 +195,17 @@ export class Broker {
   /** The same of any channel, for a caller who may. */
   readHistory ({ name }: Channel, options: HistoryOptions): Promise<HistoryPage> {
     return readHistory(this.storage.log, name, options, { messages: this.settings.limits.historyPage })
+  }
+
+  /** See `Push.presence`. */
+  async membersOf (channel: string, options: PresenceOptions = {}): Promise<PresencePage> {
+    const { position, ...page } = await this.members.list(this.channels.withMembers(channel), options)
+    return page
+  }
+
+  /** See `Push.online`. */
+  async online (users: string | readonly string[]): Promise<boolean | string[]> {
+    return typeof users === 'string' ? (await this.members.online([users])).length > 0 : this.members.online(users)
   }
 
   /** Begins a subscription. The caller has asked for permission. */

@@ -4,8 +4,17 @@ import { ChannelPatterns } from '../core/channel-patterns.js'
 import { parseDuration } from '../core/duration.js'
 import { PushError } from '../core/errors.js'
 import { NO_HOOKS, type ChannelHooks } from './hooks.js'
-import { INBOX, inboxOf, isUserId } from './own-channels.js'
+import { INBOX, PRESENCE, USER, inboxOf, isUserId, presenceLogOf, userChannelOf } from './own-channels.js'
 import { compileSchema, type DataSchema } from './schema.js'
+import type { PresenceSettings } from './settings.js'
+
+/** How the members of a channel are kept. */
+export interface PresenceRules {
+  /** Milliseconds that a member outlives its connection. */
+  readonly grace: number
+  /** Bytes of JSON that it may enter with. */
+  readonly data: number
+}
 
 /** What was declared for a pattern, with defaults filled in. */
 export interface ChannelRules {
@@ -16,14 +25,16 @@ export interface ChannelRules {
   readonly qos: QoS
   readonly clientPublish: boolean
   readonly slow: SlowPolicy
+  /** `null` where there are no members. */
+  readonly presence: PresenceRules | null
   readonly authorize: Authorize | undefined
   /** What its messages are; `null`: any JSON. */
   readonly schema: DataSchema | null
   readonly hooks: ChannelHooks
 }
 
-/** What a channel is: declared by the host, a user's inbox, or the comings and goings of a channel's members. */
-export type ChannelKind = 'declared' | 'inbox' | 'presence'
+/** What a channel is: declared by the host, a user's inbox, the comings and goings of a channel's members, or a user's clients, which has members only. */
+export type ChannelKind = 'declared' | 'inbox' | 'presence' | 'user'
 
 /** A channel by name, with the rules of the pattern it belongs to. */
 export interface Channel {
@@ -43,6 +54,10 @@ const KEPT_NAMES = 10_000
 
 const DAY = 86_400_000
 const MIB = 1024 * 1024
+
+/** What a member may enter with at the most, whatever is declared, in bytes. */
+const MOST_DATA = 64 * 1024
+
 const SLOW_POLICIES: readonly SlowPolicy[] = ['catch-up', 'drop', 'disconnect']
 
 /** The declared channels. Only these exist. */
@@ -52,11 +67,32 @@ export class Channels {
   readonly #sessionTtl: number
   readonly #kept = new Map<string, Channel>()
   readonly #inboxRules: ChannelRules
+  readonly #userRules: ChannelRules
+  readonly #presence: PresenceSettings
+  /** What the logs keep in which members come and go: enough for whoever is away for a while; whoever is away for longer reads the list again. */
+  readonly presenceRetention: Retention
 
-  /** `sessionTtl`: how long a channel without history keeps its records, in milliseconds. `inbox`: what a user's inbox keeps, and its hooks. */
-  constructor (sessionTtl: number, inbox: Retention, inboxHooks = NO_HOOKS) {
+  /**
+   * `sessionTtl`: how long a channel without history keeps its records, in milliseconds. `inbox`: what a user's inbox keeps. `presence`: what holds for members where
+   * nothing else is said. `ownHooks`: those of the plugin's own channels.
+   */
+  constructor (sessionTtl: number, inbox: Retention, presence: PresenceSettings, ownHooks = NO_HOOKS) {
     this.#sessionTtl = sessionTtl
-    this.#inboxRules = { pattern: INBOX, retention: inbox, history: true, qos: 1, clientPublish: false, slow: 'catch-up', authorize: undefined, schema: null, hooks: inboxHooks }
+    this.#presence = presence
+    this.presenceRetention = { limit: 1000, bytes: 32 * MOST_DATA, ttl: sessionTtl }
+    this.#inboxRules = {
+      pattern: INBOX,
+      retention: inbox,
+      history: true,
+      qos: 1,
+      clientPublish: false,
+      slow: 'catch-up',
+      presence: null,
+      authorize: undefined,
+      schema: null,
+      hooks: ownHooks
+    }
+    this.#userRules = { ...this.#inboxRules, pattern: USER, history: false, presence: { grace: presence.grace, data: 0 } }
   }
 
   /** What was declared, in that order. */
@@ -66,7 +102,7 @@ export class Channels {
 
   /** Throws `PUSH_CHANNEL_INVALID`, `PUSH_CHANNEL_AMBIGUOUS` or `PUSH_OPTIONS`. */
   declare (pattern: string, options: ChannelOptions = {}, hooks = NO_HOOKS): void {
-    const rules = { ...readRules(pattern, options, this.#sessionTtl), hooks }
+    const rules = { ...readRules(pattern, options, this.#sessionTtl, this.#presence.grace), hooks }
     this.#patterns.add(pattern, rules)
     this.#declared.push(rules)
     this.#kept.clear() // the new pattern may be the more specific one
@@ -85,8 +121,9 @@ export class Channels {
     return channel
   }
 
-  /** The channel that a client means. Throws as `find` does, and `PUSH_FORBIDDEN` for the inbox of nobody. */
+  /** The channel that a client means. Throws as `find` does, `PUSH_FORBIDDEN` for the inbox of nobody, and `PUSH_NO_PRESENCE` where there are no members to hear of. */
   reach (name: string, { userId }: { readonly userId?: string }): Channel {
+    if (name.startsWith(PRESENCE)) return this.presenceOf(this.withMembers(name.slice(PRESENCE.length)))
     if (name !== INBOX) return this.find(name)
     if (userId === undefined) throw new PushError('PUSH_FORBIDDEN', 'an inbox belongs to a user')
     return this.inbox(userId)
@@ -97,9 +134,53 @@ export class Channels {
     if (!isUserId(userId)) throw new PushError('PUSH_INVALID', 'userId must be a string of 1 to 256 characters')
     return { name: inboxOf(userId), wire: INBOX, kind: 'inbox', params: { userId }, rules: this.#inboxRules }
   }
+
+  /** A channel that has members: a declared one, or the clients of a user. Throws as `find` does, and `PUSH_NO_PRESENCE`. */
+  withMembers (name: string): Channel {
+    const channel = name.startsWith(USER) ? this.user(userIn(name)) : this.find(name)
+    if (channel.rules.presence === null) throw new PushError('PUSH_NO_PRESENCE')
+    return channel
+  }
+
+  /** The channel whose members are a user's clients. Throws `PUSH_NO_PRESENCE` where nobody is to know of them. */
+  user (userId: string): Channel {
+    if (!this.#presence.online) throw new PushError('PUSH_NO_PRESENCE')
+    const name = userChannelOf(userId)
+    return { name, wire: name, kind: 'user', params: { userId }, rules: this.#userRules }
+  }
+
+  /** The same, or `null` there. */
+  userOrNull (userId: string): Channel | null {
+    return this.#presence.online ? this.user(userId) : null
+  }
+
+  /** The log in which the members of a channel come and go. */
+  presenceOf (of: Channel): Channel {
+    const name = presenceLogOf(of.name)
+    return { name, wire: name, kind: 'presence', of, params: of.params, rules: { ...of.rules, retention: this.presenceRetention, history: false, qos: 1, clientPublish: false, slow: 'catch-up', schema: null, hooks: NO_HOOKS } }
+  }
 }
 
-function readRules (pattern: string, options: ChannelOptions, sessionTtl: number): Omit<ChannelRules, 'hooks'> {
+// One name for each user: what is escaped otherwise is no name of a user's.
+function userIn (name: string): string {
+  try {
+    const userId = decodeURIComponent(name.slice(USER.length))
+    if (userId.length > 0 && userChannelOf(userId) === name) return userId
+  } catch {} // not escaped as it should be
+  throw new PushError('PUSH_CHANNEL_INVALID')
+}
+
+function readPresence (presence: ChannelOptions['presence'], grace: number, pattern: string): PresenceRules | null {
+  const wrong = (why: string) => new PushError('PUSH_OPTIONS', `channel '${pattern}': ${why}`)
+  if (presence === undefined || presence === false) return null
+  if (presence !== true && (typeof presence !== 'object' || presence === null)) throw wrong('presence must be a boolean or an object')
+  const options = presence === true ? {} : presence
+  const { data = 1024 } = options
+  if (!Number.isSafeInteger(data) || data < 1 || data > MOST_DATA) throw wrong(`presence.data must be an integer of 1 to ${MOST_DATA}`)
+  return { grace: options.grace === undefined ? grace : parseDuration(options.grace, `channel '${pattern}': presence.grace`), data }
+}
+
+function readRules (pattern: string, options: ChannelOptions, sessionTtl: number, grace: number): Omit<ChannelRules, 'hooks'> {
   const wrong = (why: string) => new PushError('PUSH_OPTIONS', `channel '${pattern}': ${why}`)
   if (typeof options !== 'object' || options === null) throw wrong('options must be an object')
   const { history = false, qos = 1, clientPublish = false, slow = 'catch-up', schema } = options
@@ -122,6 +203,7 @@ function readRules (pattern: string, options: ChannelOptions, sessionTtl: number
     qos,
     clientPublish,
     slow,
+    presence: readPresence(options.presence, grace, pattern),
     authorize: options.authorize,
     schema: schema === undefined ? null : compileSchema(pattern, schema)
   }

@@ -1,4 +1,4 @@
-import type { AckEvent, ConnectEvent, DeliverEvent, DisconnectEvent, DropEvent, GapEvent, HookName, PublishEvent, PushHooks, SubscribeEvent, UnsubscribeEvent } from '../../types/hooks.js'
+import type { AckEvent, ConnectEvent, DeliverEvent, DisconnectEvent, DropEvent, GapEvent, HookName, PresenceChange, PublishEvent, SubscribeEvent, UnsubscribeEvent } from '../../types/hooks.js'
 import type { Clock } from '../core/clock.js'
 import { PushError } from '../core/errors.js'
 import { refusal, within } from '../core/hooks.js'
@@ -11,8 +11,6 @@ type Asked<Event> = ((event: Event) => Promise<void>) | null
 /** Never throws. `null` where no hook is registered. */
 type Told<Event> = ((event: Event) => void) | null
 
-type PresenceEvent = Parameters<PushHooks['onPresence']>[0]
-
 /**
  * The hooks of one pattern's channels, compiled into one function each, or `null` where there are none: then they cost one comparison.
  * The object stays the same when hooks are added later.
@@ -22,7 +20,7 @@ export class ChannelHooks {
   unsubscribe: Told<UnsubscribeEvent> = null
   /** Resolves with the data to store. */
   publish: ((event: PublishEvent) => Promise<unknown>) | null = null
-  presence: Told<PresenceEvent> = null
+  presence: Told<PresenceChange> = null
   deliver: Told<DeliverEvent> = null
   ack: Told<AckEvent> = null
   redeliver: Told<DeliverEvent> = null

@@ -4,8 +4,7 @@ import { INBOX } from '../core/channel-name.js'
 
 export { INBOX } from '../core/channel-name.js'
 
-/** What the comings and goings of a channel's members are called: this, and the channel's name. */
-export const PRESENCE = '$presence/'
+export { PRESENCE, presenceLogOf } from '../core/presence-log.js'
 
 /** What the channel is called whose members are a user's clients: this, and the user. Nothing is published to it; it has members only. */
 export const USER = '$user/'

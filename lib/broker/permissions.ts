@@ -46,9 +46,14 @@ export class Permissions {
    * threw or did not answer in time. `answers`: what hooks have answered this client for a time.
    */
   check (action: Action, channel: Channel, client: ClientInfo, answers?: Answers): undefined | Promise<number> {
-    const { rules } = channel
+    const { rules, kind } = channel
     if (action === 'publish' && !rules.clientPublish) throw new PushError('PUSH_FORBIDDEN')
     if (action === 'history' && !rules.history) throw new PushError('PUSH_NO_HISTORY')
+    if (kind === 'presence') return this.check('presence', channel.of as Channel, client, answers)
+    if (kind === 'user') {
+      if (channel.params.userId === client.userId) return undefined
+      if (this.#authorize === undefined) throw new PushError('PUSH_FORBIDDEN') // whether somebody is online is not for everybody
+    }
     if (!this.asks(channel)) return undefined
     const hooks = [this.#authorize, rules.authorize].filter((hook) => hook !== undefined)
     return this.#askAll(hooks, action, channel, client, answers)

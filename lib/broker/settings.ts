@@ -3,12 +3,19 @@ import { parseDuration } from '../core/duration.js'
 import { PushError } from '../core/errors.js'
 import type { Compression } from './shared-frame.js'
 
+/** Whether users are known to be online, and how long a lost connection is still a member unless its channel says otherwise. */
+export interface PresenceSettings {
+  readonly online: boolean
+  readonly grace: number
+}
+
 /** The plugin's options with every default filled in; durations in milliseconds. */
 export interface Settings {
   readonly heartbeat: { readonly interval: number, readonly timeout: number }
   readonly session: { readonly ttl: number, readonly namedTtl: number }
   readonly idWindow: number
   readonly inbox: Retention & { readonly notifyAfter: number, readonly onWaiting: InboxListener | undefined, readonly onExpired: InboxListener | undefined }
+  readonly presence: PresenceSettings
   readonly compression: Compression | null
   readonly limits: {
     readonly frameBytes: number
@@ -36,10 +43,10 @@ export interface Settings {
   }
 }
 
-type SettingsInput = Pick<FastifyPushOptions, 'heartbeat' | 'session' | 'idWindow' | 'inbox' | 'compression' | 'limits'>
+type SettingsInput = Pick<FastifyPushOptions, 'heartbeat' | 'session' | 'idWindow' | 'inbox' | 'presence' | 'compression' | 'limits'>
 
 /** Checks what the host gave and fills in the defaults. Throws `PUSH_OPTIONS` with the name of the wrong option. */
-export function readSettings ({ heartbeat = {}, session = {}, idWindow = '5m', inbox = {}, compression = false, limits = {} }: SettingsInput): Settings {
+export function readSettings ({ heartbeat = {}, session = {}, idWindow = '5m', inbox = {}, presence = {}, compression = false, limits = {} }: SettingsInput): Settings {
   const subscriptions = count(limits.subscriptions, 1000, 'subscriptions')
   return {
     heartbeat: {
@@ -59,6 +66,7 @@ export function readSettings ({ heartbeat = {}, session = {}, idWindow = '5m', i
       onWaiting: listener(inbox.onWaiting, 'inbox.onWaiting'),
       onExpired: listener(inbox.onExpired, 'inbox.onExpired')
     },
+    presence: readPresence(presence),
     compression: readCompression(compression),
     limits: {
       frameBytes: count(limits.frameBytes, 64 * 1024, 'frameBytes'),
@@ -108,6 +116,11 @@ function fraction (value: number | undefined, fallback: number, what: string): n
   if (value === undefined) return fallback
   if (typeof value !== 'number' || !(value > 0 && value <= 1)) throw new PushError('PUSH_OPTIONS', `limits.${what} must be a number above 0 and up to 1, not ${JSON.stringify(value)}`)
   return value
+}
+
+function readPresence ({ online = true, grace = '15s' }: NonNullable<FastifyPushOptions['presence']>): PresenceSettings {
+  if (typeof online !== 'boolean') throw new PushError('PUSH_OPTIONS', 'presence.online must be a boolean')
+  return { online, grace: parseDuration(grace, 'presence.grace') }
 }
 
 function readCompression (option: FastifyPushOptions['compression']): Compression | null {

@@ -1,11 +1,13 @@
 import type { Gap, Message, Position, QoS } from '../../types/message.js'
 import { PushError } from '../core/errors.js'
 import { isPosition } from '../core/position.js'
+import type { PresenceOptions, PresencePage } from '../../types/presence.js'
 import type { HistoryPage, HistoryOptions } from '../../types/push.js'
 import { MessageIterator } from './message-iterator.js'
 import type { HandlerPolicy } from './options.js'
 import type { Published } from './outbox.js'
 import type { PublishOptions } from './publish-frame.js'
+import type { PresentMember } from './roster.js'
 import type { ChannelVerdict } from './subscription.js'
 import type { JoinOptions, Subscribed } from './subscriptions.js'
 
@@ -28,6 +30,12 @@ export type ChannelEvents = {
   error: [error: PushError]
   /** How the subscription goes on after subscribing or reconnecting. */
   verdict: [verdict: ChannelVerdict]
+  /** A client came, or is there: whoever listens is told first of those who are, with the cause `list`. While anybody listens to this or the next two the channel is watched. */
+  join: [member: PresentMember]
+  /** A client is a member no more. Its data is the last one known. */
+  leave: [member: PresentMember]
+  /** A member has other data. */
+  update: [member: PresentMember]
 }
 
 /** A channel, as a client sees it. The object holds nothing: make as many as you like. */
@@ -53,12 +61,21 @@ export interface Channel<Data = unknown> extends AsyncIterable<Message<Data>> {
    * subscribed. Needs no subscription, moves no cursor. Waits for a connection. Rejects with the server's code or `PUSH_CLOSED`.
    */
   unread (): Promise<number>
+  /**
+   * Enters the channel, so that others see this client there, with `data` if there is something to say; again to say something else. After a reconnect it
+   * enters by itself, and nobody hears of it. Resolves when the server has taken it; rejects with the code of its refusal. Ends with `leave` or `close`.
+   */
+  enter (data?: unknown): Promise<void>
+  /** Ends that. Resolves when the server has taken it. */
+  leave (): Promise<void>
+  /** A page of who is there, and how many. Waits for a connection. Rejects with the server's code, `PUSH_INVALID` or `PUSH_CLOSED`. */
+  presence (options?: PresenceOptions): Promise<PresencePage>
   /** Listens. Returns the release. */
   on<E extends keyof ChannelEvents> (event: E, listener: (...args: ChannelEvents[E]) => unknown): () => void
 }
 
 /** The inbox of a client's user: a channel that only the server publishes to. Each client of a user has a cursor of its own. */
-export type Inbox<Data = unknown> = Omit<Channel<Data>, 'publish'>
+export type Inbox<Data = unknown> = Omit<Channel<Data>, 'publish' | 'enter' | 'leave' | 'presence'>
 
 /** What a channel needs of its client. */
 export interface ChannelContext {
@@ -67,6 +84,9 @@ export interface ChannelContext {
   publish (channel: string, data: unknown, options: PublishOptions): Promise<Published>
   history<Data> (channel: string, query: HistoryOptions): Promise<HistoryPage<Data>>
   unread (channel: string): Promise<number>
+  enter (channel: string, data: unknown): Promise<void>
+  leave (channel: string): Promise<void>
+  presence (channel: string, options: PresenceOptions): Promise<PresencePage>
   on<E extends keyof ChannelEvents> (channel: string, event: E, listener: (...args: ChannelEvents[E]) => unknown): () => void
 }
 
@@ -83,6 +103,9 @@ export function channelOf<Data> (name: string, context: ChannelContext): Channel
     publish: (data, options = {}) => context.publish(name, data, options),
     history: (query = {}) => context.history<Data>(name, query),
     unread: () => context.unread(name),
+    enter: (data) => context.enter(name, data),
+    leave: () => context.leave(name),
+    presence: (options = {}) => context.presence(name, options),
     on: (event, listener) => context.on(name, event, listener),
     [Symbol.asyncIterator]: () => new MessageIterator<Data>((handler, ended) => join(handler as (message: Message<Data>) => unknown, {}, ended))
   }

@@ -8,11 +8,14 @@ import { Backoff } from './backoff.js'
 import { channelOf, type Channel, type ChannelEvents, type Inbox } from './channel.js'
 import { Emitter } from './emitter.js'
 import { readHistory } from './history.js'
+import { Membership } from './membership.js'
 import { settingsOf, type ClientOptions } from './options.js'
 import type { Platform } from './platform/platform.js'
+import { readPresence, Watches, type User } from './presence.js'
 import { Publisher } from './publisher.js'
 import { Renewal } from './renewal.js'
 import { Requests } from './requests.js'
+import type { PresentMember } from './roster.js'
 import { SavedState } from './saved-state.js'
 import { Session } from './session.js'
 import type { ClientState } from './states.js'
@@ -52,6 +55,8 @@ export interface Client<Channels = AnyChannels> {
   readonly channel: ChannelOpener<Channels>
   /** What was sent to this client's user. The server refuses it (`PUSH_FORBIDDEN`) to a client that is nobody. */
   readonly inbox: Inbox
+  /** A user. Throws `PUSH_INVALID` for what is no string of 1 to 256 characters. */
+  user (id: string): User
   /** Listens. Returns the release. */
   on<E extends keyof ClientEvents> (event: E, listener: (...args: ClientEvents[E]) => unknown): () => void
   /** Connects; needed only with `connect: false`. Does nothing on a client that is connected, connecting or closed. */
@@ -79,6 +84,8 @@ class PushClient implements Client {
   /** Where the token may be another one the next time. */
   readonly #renewal: Renewal | null
   readonly #subscriptions: Subscriptions
+  readonly #membership: Membership
+  readonly #watches: Watches
   readonly #publisher: Publisher
   readonly #platform: Platform
   readonly #clientId: string | undefined
@@ -133,13 +140,29 @@ class PushClient implements Client {
       onProgress,
       onMessage: (message) => this.#emitter.emit('message', message)
     }, this.#saved)
+    const onMemberError = (channel: string, error: PushError) => this.#onChannelError(channel, error)
+    const join: Parameters<typeof channelOf>[1]['join'] = (channel, handler, options) => this.#subscriptions.join(channel, handler, options)
+    this.#membership = new Membership({ clock, wire: session, requests: this.#requests, backoff, onError: onMemberError })
+    this.#watches = new Watches({
+      clock,
+      requests: this.#requests,
+      backoff,
+      join,
+      on: (channel, event, listener) => this.#onChannel(channel, event, listener),
+      onError: onMemberError,
+      tell: (channel, error) => this.#channels.get(channel)?.emit('error', error),
+      onThrow: (error) => this.#onListenerError(error)
+    })
     this.#publisher = new Publisher({ wire: session, clock, saved: this.#saved, limits: settings.outbox, secret, backoff, onError, onProgress })
     this.#channelContext = {
       policy: settings.onError,
-      join: (channel, handler, join) => this.#subscriptions.join(channel, handler, join),
+      join,
       publish: (channel, data, publish) => this.#publisher.publish(channel, data, publish),
       history: (channel, query) => readHistory(this.#requests, channel, query),
       unread: (channel) => countUnread(this.#requests, channel),
+      enter: (channel, data) => this.#membership.enter(channel, data),
+      leave: (channel) => this.#membership.leave(channel),
+      presence: (channel, options) => readPresence(this.#requests, channel, options),
       on: (channel, event, listener) => this.#onChannel(channel, event, listener)
     }
     // Not at once: what is subscribed to in the same turn travels in the upgrade request.
@@ -160,8 +183,13 @@ class PushClient implements Client {
   }
 
   get inbox (): Inbox {
-    const { publish, ...inbox } = channelOf(INBOX, this.#channelContext)
+    const { publish, enter, leave, presence, ...inbox } = channelOf(INBOX, this.#channelContext)
     return inbox
+  }
+
+  user (id: string): User {
+    if (typeof id !== 'string' || id.length === 0 || id.length > 256) throw new PushError('PUSH_INVALID', 'a user is a string of 1 to 256 characters')
+    return { id, on: (event, listener) => this.#watches.onUser(id, event, listener) }
   }
 
   on<E extends keyof ClientEvents> (event: E, listener: (...args: ClientEvents[E]) => unknown): () => void {
@@ -251,6 +279,7 @@ class PushClient implements Client {
     this.#publisher.welcome(frame)
     this.#requests.resend()
     this.#subscriptions.welcome(frame)
+    this.#membership.welcome(frame)
     this.#publisher.pump()
   }
 
@@ -267,6 +296,9 @@ class PushClient implements Client {
       case 'history':
       case 'unread':
       case 'token':
+      case 'entered':
+      case 'left':
+      case 'presence':
       case 'error': return this.#requests.answer(frame)
     }
     // A frame of a newer server says nothing to this client.
@@ -276,6 +308,7 @@ class PushClient implements Client {
     this.#renewal?.stop()
     this.#subscriptions.down()
     this.#requests.down()
+    this.#membership.down()
     this.#publisher.down()
   }
 
@@ -296,11 +329,13 @@ class PushClient implements Client {
     this.#acks.stop()
     this.#publisher.close(reason)
     this.#requests.close(reason)
+    this.#membership.close(reason)
     this.#subscriptions.close(error)
     this.#check()
   }
 
   #onChannel<E extends keyof ChannelEvents> (channel: string, event: E, listener: (...args: ChannelEvents[E]) => unknown): () => void {
+    if (event === 'join' || event === 'leave' || event === 'update') return this.#watches.onMember(channel, event, listener as (member: PresentMember) => unknown)
     const emitter = this.#channels.get(channel) ?? new Emitter<ChannelEvents>((error) => this.#onListenerError(error))
     this.#channels.set(channel, emitter)
     const off = emitter.on(event, listener)

@@ -1,11 +1,14 @@
 import { PushError } from '../core/errors.js'
 import { isCode } from '../protocol/codes.js'
-import type { ErrorFrame, HistoryFrame, HistoryReplyFrame, SubscribedFrame, SubscribeFrame, TokenFrame, TokenReplyFrame, UnreadFrame, UnreadReplyFrame, UnsubscribedFrame, UnsubscribeFrame } from '../protocol/frames.js'
+import type {
+  EnteredFrame, EnterFrame, ErrorFrame, HistoryFrame, HistoryReplyFrame, LeaveFrame, LeftFrame, PresenceFrame, PresenceReplyFrame, SubscribedFrame, SubscribeFrame,
+  TokenFrame, TokenReplyFrame, UnreadFrame, UnreadReplyFrame, UnsubscribedFrame, UnsubscribeFrame
+} from '../protocol/frames.js'
 import type { Wire } from './session.js'
 
-type Reply = SubscribedFrame | UnsubscribedFrame | HistoryReplyFrame | UnreadReplyFrame | TokenReplyFrame
+type Reply = SubscribedFrame | UnsubscribedFrame | HistoryReplyFrame | UnreadReplyFrame | TokenReplyFrame | EnteredFrame | LeftFrame | PresenceReplyFrame
 type WithoutId<F> = F extends unknown ? Omit<F, 'id'> : never
-type RequestFrame = SubscribeFrame | UnsubscribeFrame | HistoryFrame | UnreadFrame | TokenFrame
+type RequestFrame = SubscribeFrame | UnsubscribeFrame | HistoryFrame | UnreadFrame | TokenFrame | EnterFrame | LeaveFrame | PresenceFrame
 
 /** A question without its number. */
 export type Question = WithoutId<RequestFrame>
@@ -44,9 +47,9 @@ export class Requests {
     pending.failed(isCode(frame.code) ? new PushError(frame.code, frame.text) : new PushError('PUSH_INVALID', `${frame.code}: ${frame.text}`))
   }
 
-  /** The link is lost: subscribing, and who the user is, are the business of the next hello. */
+  /** The link is lost: subscribing, and who the user is, are the business of the next hello, entering and leaving that of the membership. */
   down (): void {
-    this.#forget(({ type }) => type === 'subscribe' || type === 'token', () => {})
+    this.#forget(({ type }) => type === 'subscribe' || type === 'token' || type === 'enter' || type === 'leave', () => {})
   }
 
   /** Asks again what was not answered. */

@@ -1,4 +1,5 @@
 import { encodeFrame } from '../broker/encoding.js'
+import type { Stay } from '../broker/presence.js'
 import type { Subscription } from '../broker/subscription.js'
 import { toPushError } from '../core/errors.js'
 import { decodeClientFrame } from '../protocol/codec.js'
@@ -61,6 +62,7 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
   #grants: Grants | null = null
   /** What is done once the hello has been answered. */
   #afterHello: (() => void)[] | null = null
+  #stays: Map<string, Stay> | null = null // most are members nowhere
   #waiting: ClientFrame[] = []
   /** The length of all that ever waited, in characters. An owner's frames do not wait. */
   #waitingLength = 0
@@ -98,6 +100,12 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
   get grants (): Grants {
     this.#grants ??= new TimedGrants(this)
     return this.#grants
+  }
+
+  /** Where it has entered, by channel. */
+  get stays (): Map<string, Stay> {
+    this.#stays ??= new Map()
+    return this.#stays
   }
 
   /** Whether it takes and writes nothing any more. */
@@ -210,6 +218,8 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
     const session = this.session as Session
     await session.claim(this)
     for (const subscription of this.subscriptions.values()) session.follow(subscription)
+    const stay = this.ended ? null : this.service.broker.presence.enterUser(session)
+    if (stay !== null) this.stays.set(stay.channel.name, stay)
   }
 
   // ---- out
@@ -354,7 +364,14 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
     for (const subscription of this.subscriptions.values()) subscription.close()
     this.subscriptions.clear()
     this.#runs = null
+    if (this.#stays !== null) this.#endStays(this.#stays)
     if (this.#entered) this.#tellEnd()
+  }
+
+  // Whoever closed in order does not come back. [P-12.7]
+  #endStays (stays: Map<string, Stay>): void {
+    for (const stay of stays.values()) this.service.broker.presence.ended(stay, this.#endedWith === 'PUSH_CLOSED')
+    this.#stays = null
   }
 
   #tellEnd (): void {

@@ -4,6 +4,7 @@ import type { Broker } from '../broker/broker.js'
 import type { Channel } from '../broker/channels.js'
 import type { Outlet } from '../broker/outlet.js'
 import type { Answers } from '../broker/permissions.js'
+import type { Stay } from '../broker/presence.js'
 import type { Subscription } from '../broker/subscription.js'
 import { PushError } from '../core/errors.js'
 import type { Code } from '../protocol/codes.js'
@@ -97,6 +98,8 @@ export interface ConnectionContext extends Expiring {
   readonly subscriptions: Map<string, Subscription>
   /** Publishers' runs, by channel. */
   readonly runs: Map<string, Run>
+  /** Where it has entered, by channel. */
+  readonly stays: Map<string, Stay>
   /** Requests, in order by channel. */
   readonly turns: Turns
   /** Publishes without an answer. */

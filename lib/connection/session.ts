@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import type { ClientInfo, Identity } from '../../types/options.js'
 import type { Position, Publisher } from '../../types/message.js'
 import type { Broker } from '../broker/broker.js'
@@ -26,6 +27,7 @@ export class Session {
   /** Later than every generation before it; 0 until this connection owns the session. */
   generation = 0
   readonly #broker: Broker
+  #memberId: string | null = null
   /** Counts the commits of this connection. */
   #number = 0
   #touchedAt: number
@@ -48,6 +50,12 @@ export class Session {
   /** The same user again, with what its newest token says. */
   renew ({ claims }: Identity): void {
     this.client = { ...this.client, claims }
+  }
+
+  /** The client's name among the members of a channel: nobody else has it, and the key cannot be told from it. */
+  get memberId (): string {
+    this.#memberId ??= hash('sha256', this.key, 'base64url').slice(0, 16)
+    return this.#memberId
   }
 
   /** Whether the storage knows it. */

@@ -40,6 +40,7 @@ export const codes = {
   PUSH_CHANNEL_UNKNOWN: { close: null, status: 404, retry: 'never', text: 'no such channel is declared' },
   PUSH_CHANNEL_AMBIGUOUS: { close: null, status: 500, retry: 'never', text: 'two channel patterns match the same names' },
   PUSH_NO_HISTORY: { close: null, status: 403, retry: 'never', text: 'the channel keeps no history' },
+  PUSH_NO_PRESENCE: { close: null, status: 403, retry: 'never', text: 'the channel has no members' },
   PUSH_INVALID: { close: null, status: 400, retry: 'never', text: 'invalid argument' },
   PUSH_ID_CONFLICT: { close: null, status: 409, retry: 'never', text: 'the id was used for another message' },
   PUSH_BUSY: { close: null, status: 503, retry: 'later', text: 'too much work is waiting' },

@@ -3,7 +3,8 @@ import Type, { type Static } from 'typebox'
 // Every frame of the protocol, stated once. Types, validation and the check of PROTOCOL.md come from here.
 // Unknown fields are ignored, so that either side may be the newer one.
 
-const ChannelSchema = Type.String({ minLength: 1, maxLength: 255 })
+// Names of the plugin's own are longer where they hold another name, or a user's, escaped.
+const ChannelSchema = Type.String({ pattern: '^(?:[^$][^]{0,254}|\\$[^]{0,2399})$' })
 const QoSSchema = Type.Union([Type.Literal(0), Type.Literal(1), Type.Literal(2)])
 const OffsetSchema = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
 const EpochSchema = Type.String({ minLength: 1, maxLength: 64 })
@@ -78,7 +79,22 @@ export const HistorySchema = Type.Object({
 })
 
 export const UnreadSchema = Type.Object({ type: Type.Literal('unread'), id: RequestIdSchema, channel: ChannelSchema })
+
 export const TokenSchema = Type.Object({ type: Type.Literal('token'), id: RequestIdSchema, token: TokenTextSchema })
+
+export const EnterSchema = Type.Object({ type: Type.Literal('enter'), id: RequestIdSchema, channel: ChannelSchema, data: Type.Optional(Type.Unknown()) })
+
+export const LeaveSchema = Type.Object({ type: Type.Literal('leave'), id: RequestIdSchema, channel: ChannelSchema })
+
+const MemberIdSchema = Type.String({ minLength: 1, maxLength: 64 })
+
+export const PresenceSchema = Type.Object({
+  type: Type.Literal('presence'),
+  id: RequestIdSchema,
+  channel: ChannelSchema,
+  limit: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000 })),
+  after: Type.Optional(MemberIdSchema)
+})
 
 export const PingSchema = Type.Object({ type: Type.Literal('ping') })
 export const PongSchema = Type.Object({ type: Type.Literal('pong') })
@@ -94,6 +110,9 @@ export const clientFrames = {
   history: HistorySchema,
   unread: UnreadSchema,
   token: TokenSchema,
+  enter: EnterSchema,
+  leave: LeaveSchema,
+  presence: PresenceSchema,
   ping: PingSchema,
   pong: PongSchema
 }
@@ -107,10 +126,13 @@ export type DropFrame = Static<typeof DropSchema>
 export type HistoryFrame = Static<typeof HistorySchema>
 export type UnreadFrame = Static<typeof UnreadSchema>
 export type TokenFrame = Static<typeof TokenSchema>
+export type EnterFrame = Static<typeof EnterSchema>
+export type LeaveFrame = Static<typeof LeaveSchema>
+export type PresenceFrame = Static<typeof PresenceSchema>
 export type PingFrame = Static<typeof PingSchema>
 export type PongFrame = Static<typeof PongSchema>
 export type ClientFrame = HelloFrame | SubscribeFrame | UnsubscribeFrame | PublishFrame | AckFrame | DropFrame | HistoryFrame | UnreadFrame | TokenFrame |
-  PingFrame | PongFrame
+  EnterFrame | LeaveFrame | PresenceFrame | PingFrame | PongFrame
 
 // ---- server to client ---------------------------------------------------------------------------------------------
 
@@ -251,6 +273,31 @@ export const UnreadReplySchema = Type.Object({
 
 export const TokenReplySchema = Type.Object({ type: Type.Literal('token'), id: RequestIdSchema, expiresIn: Type.Optional(ExpiresInSchema) })
 
+export const EnteredSchema = Type.Object({ type: Type.Literal('entered'), id: RequestIdSchema, channel: ChannelSchema })
+
+export const LeftSchema = Type.Object({ type: Type.Literal('left'), id: RequestIdSchema, channel: ChannelSchema })
+
+const MemberSchema = Type.Object({ id: MemberIdSchema, clientId: Type.String(), userId: Type.Optional(Type.String()), data: Type.Optional(Type.Unknown()) })
+
+export const PresenceReplySchema = Type.Object({
+  type: Type.Literal('presence'),
+  id: RequestIdSchema,
+  channel: ChannelSchema,
+  members: Type.Array(MemberSchema),
+  /** What to pass as `after` for the next page. */
+  next: Type.Union([MemberIdSchema, Type.Null()]),
+  counts: Type.Object({ users: Type.Integer({ minimum: 0 }), connections: Type.Integer({ minimum: 0 }) }),
+  /** Where in the presence log the page holds. */
+  epoch: EpochSchema,
+  offset: OffsetSchema
+})
+
+/** The data of a message in a presence log. */
+export const PresenceEventSchema = Type.Object({
+  cause: Type.Union([Type.Literal('join'), Type.Literal('back'), Type.Literal('update'), Type.Literal('leave'), Type.Literal('timeout')]),
+  member: MemberSchema
+})
+
 export const ErrorSchema = Type.Object({
   type: Type.Literal('error'),
   id: Type.Optional(RequestIdSchema),
@@ -284,6 +331,9 @@ export const serverFrames = {
   history: HistoryReplySchema,
   unread: UnreadReplySchema,
   token: TokenReplySchema,
+  entered: EnteredSchema,
+  left: LeftSchema,
+  presence: PresenceReplySchema,
   error: ErrorSchema,
   ping: PingSchema,
   pong: PongSchema,
@@ -302,7 +352,12 @@ export type ConfirmedFrame = Static<typeof ConfirmedSchema>
 export type HistoryReplyFrame = Static<typeof HistoryReplySchema>
 export type UnreadReplyFrame = Static<typeof UnreadReplySchema>
 export type TokenReplyFrame = Static<typeof TokenReplySchema>
+export type EnteredFrame = Static<typeof EnteredSchema>
+export type LeftFrame = Static<typeof LeftSchema>
+export type PresenceReplyFrame = Static<typeof PresenceReplySchema>
+export type PresenceEventData = Static<typeof PresenceEventSchema>
 export type ErrorFrame = Static<typeof ErrorSchema>
 export type GoodbyeFrame = Static<typeof GoodbyeSchema>
 export type ServerFrame = WelcomeFrame | SubscribedFrame | UnsubscribedFrame | MessagesFrame | SkipFrame | GapFrame | PublishedFrame |
-  RefusedFrame | ConfirmedFrame | HistoryReplyFrame | UnreadReplyFrame | TokenReplyFrame | ErrorFrame | PingFrame | PongFrame | GoodbyeFrame
+  RefusedFrame | ConfirmedFrame | HistoryReplyFrame | UnreadReplyFrame | TokenReplyFrame | EnteredFrame | LeftFrame | PresenceReplyFrame |
+  ErrorFrame | PingFrame | PongFrame | GoodbyeFrame

@@ -3,6 +3,7 @@ import { feed } from './conformance/feed.js'
 import { makeKit, type ConformanceOptions } from './conformance/kit.js'
 import { lifecycle } from './conformance/lifecycle.js'
 import { log } from './conformance/log.js'
+import { presence } from './conformance/presence.js'
 import { random } from './conformance/random.js'
 import { repeats } from './conformance/repeats.js'
 import { retention } from './conformance/retention.js'
@@ -22,5 +23,5 @@ export type { ConformanceOptions } from './conformance/kit.js'
  */
 export function storageConformance (options: ConformanceOptions): void {
   const kit = makeKit(options)
-  for (const part of [lifecycle, log, repeats, retention, cursors, feed, sessions, supports, random]) part(kit)
+  for (const part of [lifecycle, log, repeats, retention, cursors, feed, sessions, presence, supports, random]) part(kit)
 }

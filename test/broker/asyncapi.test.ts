@@ -15,7 +15,7 @@ const validate = ajv.compile(official)
 
 /** The document of some channels, as JSON has it, checked against the official schema; and every reference in it leads somewhere. */
 function documentOf (t: Test, declared: Readonly<Record<string, ChannelOptions>>, options?: AsyncApiOptions): AsyncApi {
-  const channels = new Channels(120_000, { limit: 1, bytes: 1, ttl: 1 })
+  const channels = new Channels(120_000, { limit: 1, bytes: 1, ttl: 1 }, { online: true, grace: 15_000 })
   for (const [pattern, each] of Object.entries(declared)) channels.declare(pattern, each)
   const document = JSON.parse(JSON.stringify(describe(channels.declared, options))) as AsyncApi
   t.ok(validate(document), JSON.stringify(validate.errors))

@@ -5,7 +5,7 @@ import type { ChannelOptions } from '../../types/options.js'
 const MIB = 1024 * 1024
 
 t.test('defaults', async (t) => {
-  const channels = new Channels(120_000, { limit: 1000, bytes: 1024 * 1024, ttl: 1000 })
+  const channels = new Channels(120_000, { limit: 1000, bytes: 1024 * 1024, ttl: 1000 }, { online: true, grace: 15_000 })
   channels.declare('plain')
   channels.declare('kept', { history: true })
   channels.declare('exact/:id', { history: { limit: 5, ttl: '1h', bytes: 10 }, qos: 2, clientPublish: true })
@@ -15,7 +15,7 @@ t.test('defaults', async (t) => {
 })
 
 t.test('the most specific pattern wins; what was not declared does not exist', async (t) => {
-  const channels = new Channels(1000, { limit: 1000, bytes: 1024 * 1024, ttl: 1000 })
+  const channels = new Channels(1000, { limit: 1000, bytes: 1024 * 1024, ttl: 1000 }, { online: true, grace: 15_000 })
   for (const pattern of ['a/*', 'a/:x', 'a/b', 'a/:x/c']) channels.declare(pattern)
   for (const [name, pattern] of [['a/b', 'a/b'], ['a/z', 'a/:x'], ['a/z/c', 'a/:x/c'], ['a/z/d', 'a/*']] as const) t.equal(channels.find(name).rules.pattern, pattern)
   for (const name of ['a', 'b', 'constructor']) t.throws(() => channels.find(name), { code: 'PUSH_CHANNEL_UNKNOWN' })
@@ -23,7 +23,7 @@ t.test('the most specific pattern wins; what was not declared does not exist', a
 })
 
 t.test('wrong declarations change nothing', async (t) => {
-  const channels = new Channels(1000, { limit: 1000, bytes: 1024 * 1024, ttl: 1000 })
+  const channels = new Channels(1000, { limit: 1000, bytes: 1024 * 1024, ttl: 1000 }, { online: true, grace: 15_000 })
   for (const options of [null, 1, { qos: 5 }, { history: 3 }, { history: null }, { clientPublish: 'no' }, { authorize: 1 }, { history: { ttl: 'x' } }]) {
     t.throws(() => channels.declare('x', options as ChannelOptions), { code: 'PUSH_OPTIONS', message: /'x'/ })
   }

@@ -7,7 +7,7 @@ import { memoryStorage } from '../../lib/storage/memory/index.js'
 import { ManualClock } from '../../lib/testkit/manual-clock.js'
 import { overStorage, settled } from '../helpers/node.js'
 
-const channels = new Channels(1000, { limit: 1000, bytes: 1024 * 1024, ttl: 1000 })
+const channels = new Channels(1000, { limit: 1000, bytes: 1024 * 1024, ttl: 1000 }, { online: true, grace: 15_000 })
 channels.declare(':name')
 
 async function makeHub () {

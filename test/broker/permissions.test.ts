@@ -10,7 +10,7 @@ const client = { clientId: 'phone', userId: 'alice', claims: { admin: false } }
 function make (authorize: Authorize | undefined, options: ChannelOptions = { history: true, clientPublish: true }) {
   const clock = new ManualClock()
   const errors: unknown[] = []
-  const channels = new Channels(1000, { limit: 1000, bytes: 1024 * 1024, ttl: 1000 })
+  const channels = new Channels(1000, { limit: 1000, bytes: 1024 * 1024, ttl: 1000 }, { online: true, grace: 15_000 })
   channels.declare('room/:id', options)
   const permissions = new Permissions(authorize, clock, 100, (error) => { errors.push(error) })
   const check = async (action: 'subscribe' | 'publish' | 'history') => permissions.check(action, channels.find('room/1'), client)

@@ -1,6 +1,7 @@
 import type { Identity } from '../../types/options.js'
 import type { FastifyPushOptions, StorageAdapter } from '../../types/index.js'
 import { Broker } from '../../lib/broker/broker.js'
+import type { PresenceChange } from '../../types/hooks.js'
 import { readSettings } from '../../lib/broker/settings.js'
 import type { Connection } from '../../lib/connection/connection.js'
 import type { Peer } from '../../lib/connection/context.js'
@@ -111,8 +112,8 @@ export class FakePeer {
   }
 
   /** The network or the peer ended it. */
-  async cut (): Promise<void> {
-    this.connection.closed()
+  async cut (code?: number): Promise<void> {
+    this.connection.closed(code)
     await settled()
   }
 }
@@ -125,6 +126,8 @@ export interface TestNode {
   readonly storage: StorageAdapter
   readonly errors: unknown[]
   readonly failures: PushError[]
+  /** The changes of members that the node made. */
+  readonly presences: PresenceChange[]
   /** A connection that has said nothing yet. */
   connect (identity?: Identity | null | Promise<Identity | null>): FakePeer
   /** One that has said hello; it is a guest. */
@@ -143,6 +146,7 @@ export async function openNode (options: NodeOptions = {}): Promise<TestNode> {
   const storage = options.storage ?? memoryStorage({ clock })
   const errors: unknown[] = []
   const failures: PushError[] = []
+  const presences: PresenceChange[] = []
   const broker = new Broker({
     storage,
     settings: readSettings(options),
@@ -150,7 +154,8 @@ export async function openNode (options: NodeOptions = {}): Promise<TestNode> {
     defer: setImmediate,
     authorize: options.authorize,
     onError: (error) => { errors.push(error) },
-    onPublishFailed: (error) => { failures.push(error) }
+    onPublishFailed: (error) => { failures.push(error) },
+    onPresence: (event) => { presences.push(event) }
   })
   const channels = options.channels ?? { 'room/:id': { history: true, clientPublish: true }, 'quiet/:id': { clientPublish: true }, news: {} }
   for (const [pattern, each] of Object.entries(channels)) broker.declare(pattern, each)
@@ -161,18 +166,18 @@ export async function openNode (options: NodeOptions = {}): Promise<TestNode> {
   const connect: TestNode['connect'] = (identity = null) => new FakePeer(service, identity)
   const hello: TestNode['hello'] = (frame = {}, identity = null) => connect(identity).send({ type: 'hello', session: secret(), ...frame })
   const own: TestNode['own'] = async (frame, identity) => (await hello(frame, identity)).send({ type: 'ping' })
-  return { broker, service, control, clock, storage, errors, failures, connect, hello, own }
+  return { broker, service, control, clock, storage, errors, failures, presences, connect, hello, own }
 }
 
 /** A storage with some operations replaced. Each gets the original to call. */
-export function overStorage (storage: StorageAdapter, replaced: { [Port in 'log' | 'cursors' | 'feed' | 'sessions']?: (original: StorageAdapter[Port]) => Partial<StorageAdapter[Port]> }): StorageAdapter {
+export function overStorage (storage: StorageAdapter, replaced: { [Port in 'log' | 'cursors' | 'feed' | 'sessions' | 'presence']?: (original: StorageAdapter[Port]) => Partial<StorageAdapter[Port]> }): StorageAdapter {
   const bound = <Value extends object> (port: Value): Value => new Proxy(port, {
     get: (target, name) => {
       const value: unknown = Reflect.get(target, name, target)
       return typeof value === 'function' ? value.bind(target) : value
     }
   })
-  const port = <Name extends 'log' | 'cursors' | 'feed' | 'sessions'> (name: Name): StorageAdapter[Name] => {
+  const port = <Name extends 'log' | 'cursors' | 'feed' | 'sessions' | 'presence'> (name: Name): StorageAdapter[Name] => {
     const original = bound(storage[name])
     const changes = (replaced[name] as ((original: StorageAdapter[Name]) => Partial<StorageAdapter[Name]>) | undefined)?.(original) ?? {}
     return new Proxy(original, { get: (target, key) => Reflect.get(changes, key) ?? Reflect.get(target, key) })
@@ -182,6 +187,7 @@ export function overStorage (storage: StorageAdapter, replaced: { [Port in 'log'
     cursors: port('cursors'),
     feed: port('feed'),
     sessions: port('sessions'),
+    presence: port('presence'),
     supports: storage.supports,
     open: (context) => storage.open(context),
     close: () => storage.close(),

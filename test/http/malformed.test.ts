@@ -211,7 +211,7 @@ t.test('[P-1.1] names that are none', async (t) => {
 
 t.test('[P-9.1] unknown types are answered, unknown fields ignored', async (t) => {
   const peer = await Peer.owner(url)
-  peer.send({ type: 'presence', id: 7, channel: 'news' })
+  peer.send({ type: 'unheard-of', id: 7, channel: 'news' })
   t.match(await peer.take('error'), { id: 7, code: 'PUSH_BAD_FRAME' })
   for (const type of ['', '__proto__', 'toString', 'welcome', 'x'.repeat(5000)]) {
     peer.send({ type, id: 1.5 })

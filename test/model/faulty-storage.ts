@@ -146,6 +146,14 @@ export class SharedStore {
         touch: (session, generation, ttl) => call(() => this.#inner.sessions.touch(session, generation, ttl)),
         remove: (session, generation) => call(() => this.#inner.sessions.remove(session, generation)),
         watch: (listener) => this.#watch(process, listener)
+      },
+      presence: {
+        enter: (channel, member, change) => call(() => this.#inner.presence.enter(channel, member, change), true),
+        leave: (channel, fence, change) => call(() => this.#inner.presence.leave(channel, fence, change), true),
+        list: (channel, query) => call(() => this.#inner.presence.list(channel, query)),
+        lastSeen: (channel) => call(() => this.#inner.presence.lastSeen(channel)),
+        renew: (node, ttl) => call(() => this.#inner.presence.renew(node, ttl)),
+        orphans: (limit) => call(() => this.#inner.presence.orphans(limit))
       }
     }
   }

@@ -178,6 +178,30 @@ t.test('what a listener causes is heard afterwards, in one order by all, within 
   await storage.close()
 })
 
+t.test('members count in the total, and are never what goes', async (t) => {
+  const { storage, clock } = await opened({ bytes: 600 })
+  const member = (key: string, bytes: number) => ({ key, generation: 1, number: 1, node: 'n', user: null, body: new Uint8Array(bytes) })
+  const events = { join: new Uint8Array(1), back: new Uint8Array(1), update: new Uint8Array(1) }
+  const enter = (key: string, bytes: number) => storage.presence.enter('room', member(key, bytes), { events, retention: ROOMY, remember: MINUTE })
+  const leave = (key: string) => storage.presence.leave('room', { ...member(key, 0), number: 2 }, { cause: 'leave', event: new Uint8Array(1), retention: ROOMY, remember: MINUTE, seen: MINUTE })
+  await storage.log.append('log', [sized(200), sized(200)], ROOMY)
+  await enter('a', 100)
+  t.match(storage.stats(), { bytes: 128 + 100 + 1 + 200, evicted: 1 })
+  await enter('a', 50)
+  t.match(storage.stats(), { bytes: 128 + 50 + 2 + 200 })
+  await t.rejects(enter('b', 500), { code: 'PUSH_STORAGE_FULL' })
+  await t.rejects(storage.log.append('log', [sized(500)], ROOMY), { code: 'PUSH_STORAGE_FULL' })
+  t.match(storage.stats(), { bytes: 128 + 50 + 2 + 200, evicted: 1 }, 'a refusal changes nothing')
+  await enter('b', 250)
+  t.match(storage.stats(), { bytes: 128 + 50 + 128 + 250 + 3, evicted: 2 })
+  for (const key of ['a', 'b']) await leave(key)
+  t.match(storage.stats(), { bytes: 5 })
+  clock.advance(2 * DAY)
+  t.match(storage.stats(), { channels: 0, bytes: 0 }, 'nothing is left of them')
+  t.equal(await storage.presence.lastSeen('room'), null)
+  await storage.close()
+})
+
 t.test('a small view does not keep a large buffer alive', async (t) => {
   const { storage } = await opened()
   const large = new Uint8Array(1_000_000).fill(7)

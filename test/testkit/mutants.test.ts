@@ -24,7 +24,7 @@ async function failures (breakIt: Mutant['breakIt'], parts: readonly string[], c
   return failed
 }
 
-const ALL = ['lifecycle', 'log', 'repeats', 'recognise', 'retention', 'message ttl', 'cursors', 'feed', 'sessions', 'supports', 'random']
+const ALL = ['lifecycle', 'log', 'repeats', 'recognise', 'retention', 'message ttl', 'cursors', 'feed', 'sessions', 'presence', 'supports', 'random']
 
 t.test('an adapter that is not broken passes', async (t) => {
   t.same(await failures((storage) => storage, ALL), [])

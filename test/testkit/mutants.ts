@@ -45,6 +45,10 @@ function withSessions (change: (sessions: StorageAdapter['sessions']) => Partial
   return (storage: StorageAdapter): StorageAdapter => ({ ...storage, sessions: over(storage.sessions, change(storage.sessions)) })
 }
 
+function withPresence (change: (presence: StorageAdapter['presence'], storage: StorageAdapter) => Partial<StorageAdapter['presence']>) {
+  return (storage: StorageAdapter): StorageAdapter => ({ ...storage, presence: over(storage.presence, change(storage.presence, storage)) })
+}
+
 function withFeed (change: (feed: StorageAdapter['feed'], storage: StorageAdapter) => Partial<StorageAdapter['feed']>) {
   return (storage: StorageAdapter): StorageAdapter => ({ ...storage, feed: over(storage.feed, change(storage.feed, storage)) })
 }
@@ -248,8 +252,92 @@ const ofSessions: Array<[string, Mutant['breakIt']]> = [
   ['claims are told after the release', withSessions((sessions) => ({ watch: (listener) => { sessions.watch(listener); return () => {} } }))]
 ]
 
+const ofPresence: Array<[string, Mutant['breakIt']]> = [
+  ['a reconnect is an update', withPresence((presence) => ({
+    enter: async (channel, member, change) => {
+      const entered = await presence.enter(channel, member, change)
+      return entered.change === 'none' ? { ...entered, change: 'update' } : entered
+    }
+  }))],
+  ['every change is appended as a join', withPresence((presence) => ({
+    enter: (channel, member, change) => presence.enter(channel, member, { ...change, events: { join: change.events.join, back: change.events.join, update: change.events.join } })
+  }))],
+  ['the fence of entering is ignored', withPresence((presence) => ({
+    enter: (channel, member, change) => presence.enter(channel, { ...member, generation: FOREVER }, change),
+    leave: (channel, fence, change) => presence.leave(channel, { ...fence, generation: FOREVER }, change)
+  }))],
+  ['the fence of leaving is ignored', withPresence((presence) => ({ leave: (channel, fence, change) => presence.leave(channel, { ...fence, generation: FOREVER }, change) }))],
+  ['the number does not count', withPresence((presence) => ({
+    enter: (channel, member, change) => presence.enter(channel, { ...member, number: 1 }, change),
+    leave: (channel, fence, change) => presence.leave(channel, { ...fence, number: 1 }, change)
+  }))],
+  ['who left is forgotten at once', withPresence((presence) => ({ leave: (channel, fence, change) => presence.leave(channel, fence, { ...change, remember: 0 }) }))],
+  ['who left is remembered for ever', withPresence((presence) => ({ leave: (channel, fence, change) => presence.leave(channel, fence, { ...change, remember: FOREVER }) }))],
+  ['whoever left comes back', withPresence((presence) => ({ leave: (channel, fence, change) => presence.leave(channel, fence, { ...change, cause: 'timeout' }) }))],
+  ['nobody leaves', withPresence((presence) => ({ leave: async (channel) => ({ left: false, position: (await presence.list(channel, { after: null, limit: 0, bytes: 0 })).position }) }))],
+  ['a leave without a member is told', withPresence((presence) => ({ leave: async (...args) => ({ ...await presence.leave(...args), left: true }) }))],
+  ['events are not announced', hearing(() => ({ records () {} }))],
+  ['events are in the channel\'s own log', withPresence((presence, { log }) => ({
+    enter: async (channel, member, change) => {
+      await log.append(channel, [{ body: change.events.join, qos: 1 }], change.retention)
+      return presence.enter(channel, member, change)
+    }
+  }))],
+  ['the retention is ignored', withPresence((presence) => ({
+    enter: (channel, member, change) => presence.enter(channel, member, { ...change, retention: { limit: FOREVER, bytes: FOREVER, ttl: FOREVER } }),
+    leave: (channel, fence, change) => presence.leave(channel, fence, { ...change, retention: { limit: FOREVER, bytes: FOREVER, ttl: FOREVER } })
+  }))],
+  ['the position is of before', withPresence((presence) => ({
+    enter: async (channel, ...rest) => {
+      const { position } = await presence.list(channel, { after: null, limit: 0, bytes: 0 })
+      return { ...await presence.enter(channel, ...rest), position }
+    }
+  }))],
+  ['a list and its position are read apart', withPresence((presence) => ({
+    list: async (channel, query) => {
+      const { position } = await presence.list(channel, query)
+      await new Promise((resolve) => { setImmediate(resolve) })
+      return { ...await presence.list(channel, query), position }
+    }
+  }))],
+  ['anonymous members are one user', withPresence((presence) => ({ enter: (channel, member, change) => presence.enter(channel, { ...member, user: member.user ?? '' }, change) }))],
+  ['users are counted by their members', withPresence((presence) => ({ list: async (channel, query) => { const page = await presence.list(channel, query); return { ...page, users: page.connections } } }))],
+  ['pages are by number and not by key', withPresence((presence) => ({
+    list: async (channel, { after, limit, bytes }) => {
+      const from = Number(after ?? 0)
+      const { members, ...page } = await presence.list(channel, { after: null, limit: limit && FOREVER, bytes: FOREVER })
+      const wanted = members.slice(from, from + limit)
+      return { ...page, members: wanted, next: from + limit < members.length && bytes > 0 ? `${from + limit}` : null }
+    }
+  }))],
+  ['the bytes of a page are ignored', withPresence((presence) => ({ list: (channel, query) => presence.list(channel, { ...query, bytes: FOREVER }) }))],
+  ['there is always a next page', withPresence((presence) => ({ list: async (...args) => { const page = await presence.list(...args); return { ...page, next: page.members.at(-1)?.key ?? null } } }))],
+  ['limit 0 lists one', withPresence((presence) => ({ list: (channel, query) => presence.list(channel, { ...query, limit: Math.max(1, query.limit) }) }))],
+  ['lists forget the user', withPresence((presence) => ({ list: async (...args) => { const page = await presence.list(...args); return { ...page, members: page.members.map((each) => ({ ...each, user: null })) } } }))],
+  ['when the last one left is never known', withPresence(() => ({ lastSeen: async () => null }))],
+  ['when the last one left is known for ever', withPresence((presence) => ({ leave: (channel, fence, change) => presence.leave(channel, fence, { ...change, seen: FOREVER }) }))],
+  ['leases do not run out', withPresence((presence) => ({ renew: (node) => presence.renew(node, FOREVER) }))],
+  ['leases run out too soon', withPresence((presence) => ({ renew: (node, ttl) => presence.renew(node, ttl / 2) }))],
+  ['a lapsed lease is not told', withPresence((presence) => ({ renew: async (...args) => { await presence.renew(...args); return true } }))],
+  ['there are no orphans', withPresence(() => ({ orphans: async () => [] }))],
+  ['a member stays with its first node', withPresence((presence) => {
+    const nodes = new Map<string, string>()
+    return {
+      enter: (channel, member, change) => {
+        const node = nodes.get(member.key) ?? member.node
+        nodes.set(member.key, node)
+        return presence.enter(channel, { ...member, node }, change)
+      }
+    }
+  })],
+  ['names are not case-sensitive', withPresence((presence) => ({
+    enter: (channel, ...rest) => presence.enter(channel.toLowerCase(), ...rest),
+    list: (channel, query) => presence.list(channel.toLowerCase(), query)
+  }))]
+]
+
 const parts: Array<[part: string, table: Array<[string, Mutant['breakIt']]>]> = [
-  ['lifecycle', ofLifecycle], ['log', ofLog], ['repeats', ofRepeats], ['retention', ofRetention], ['cursors', ofCursors], ['feed', ofFeed], ['sessions', ofSessions],
+  ['lifecycle', ofLifecycle], ['log', ofLog], ['repeats', ofRepeats], ['retention', ofRetention], ['cursors', ofCursors], ['feed', ofFeed], ['sessions', ofSessions], ['presence', ofPresence],
   ['supports', [['claims to be shared without a proof', (storage) => ({ ...storage, supports: { ...storage.supports, shared: true } })]]]
 ]
 

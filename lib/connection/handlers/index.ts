@@ -3,7 +3,10 @@ import type { ClientFrame } from '../../protocol/frames.js'
 import type { ConnectionContext } from '../context.js'
 import { acknowledge } from './ack.js'
 import { drop } from './drop.js'
+import { enter } from './enter.js'
 import { history } from './history.js'
+import { leave } from './leave.js'
+import { presence } from './presence.js'
 import { publish } from './publish.js'
 import { subscribe } from './subscribe.js'
 import { renew } from './token.js'
@@ -22,6 +25,9 @@ export function handle (connection: ConnectionContext, frame: ClientFrame): void
     case 'history': return answer(connection, frame, () => history(connection, frame))
     case 'unread': return answer(connection, frame, () => unread(connection, frame))
     case 'token': return answer(connection, { id: frame.id }, () => renew(connection, frame))
+    case 'enter': return answer(connection, frame, () => enter(connection, frame))
+    case 'leave': return answer(connection, frame, () => leave(connection, frame))
+    case 'presence': return answer(connection, frame, () => presence(connection, frame))
     case 'drop': return drop(connection, frame)
     case 'hello': return connection.end('PUSH_BAD_FRAME') // a second one
   }

@@ -20,6 +20,8 @@ export class Budget {
   readonly limits: BudgetLimits
   bytes = 0
   records = 0
+  /** Bytes of `bytes` that cannot be taken from whoever holds them. */
+  reserved = 0
   /** Records taken for want of room, which their own channel would have kept. */
   evicted = 0
   #largest = new LargestFirst<Holder>()
@@ -28,14 +30,33 @@ export class Budget {
     this.limits = limits
   }
 
-  /** Makes room for one more record with a body of `bytes`, which is at most the limit. */
+  /** The most that a record's body may have. */
+  get room (): number {
+    return this.limits.bytes - this.reserved
+  }
+
+  /** Takes bytes that stay until they are given back, as a negative number. Returns whether there is room for them. */
+  reserve (bytes: number): boolean {
+    if (bytes > 0 && bytes > this.room) return false
+    this.reserved += bytes
+    this.bytes += bytes
+    while (this.bytes > this.limits.bytes && this.#dropOne());
+    return true
+  }
+
+  /** Makes room for one more record with a body of `bytes`, which is at most {@link Budget.room}. */
   makeRoom (bytes: number): void {
     while (this.bytes + bytes > this.limits.bytes || this.records + 1 > this.limits.records) {
-      const largest = this.#largest.first
-      if (largest === undefined) return
-      largest.dropOldest()
-      this.evicted++
+      if (!this.#dropOne()) return
     }
+  }
+
+  #dropOne (): boolean {
+    const largest = this.#largest.first
+    if (largest === undefined) return false
+    largest.dropOldest()
+    this.evicted++
+    return true
   }
 
   /** A log holds so much more, or less. */
@@ -47,7 +68,7 @@ export class Budget {
 
   /** Lets go of every log. */
   clear (): void {
-    this.bytes = this.records = 0
+    this.bytes = this.records = this.reserved = 0
     this.#largest = new LargestFirst()
   }
 }

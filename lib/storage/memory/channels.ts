@@ -3,6 +3,7 @@ import type { FeedListener } from '../../../types/storage.js'
 import { PushError } from '../../core/errors.js'
 import type { ChannelLog } from './channel-log.js'
 import type { ExpiringMap, Expiring } from './expiring-map.js'
+import type { Members } from './members.js'
 
 /** Where a session stands, and which write of it said so. */
 export interface Cursor extends Expiring {
@@ -21,6 +22,7 @@ export interface Channel {
   log?: ChannelLog
   cursors?: ExpiringMap<Cursor>
   listeners?: Set<Joined>
+  members?: Members
   /** When it was last asked for. */
   usedAt: number
 }
@@ -65,12 +67,13 @@ export class Channels {
     for (const [name, channel] of this.#channels) {
       if (channel.log !== undefined) yield * channel.log.sweep(now)
       if (channel.cursors !== undefined) yield * channel.cursors.sweep(now)
+      if (channel.members !== undefined) yield * channel.members.sweep(now)
       if (holdsNothing(channel) && now() - channel.usedAt >= idle) this.#channels.delete(name)
       yield
     }
   }
 }
 
-function holdsNothing ({ log, cursors, listeners }: Channel): boolean {
-  return (log?.isEmpty ?? true) && (cursors?.size ?? 0) === 0 && (listeners?.size ?? 0) === 0
+function holdsNothing ({ log, cursors, listeners, members }: Channel): boolean {
+  return (log?.isEmpty ?? true) && (members?.isEmpty ?? true) && (cursors?.size ?? 0) === 0 && (listeners?.size ?? 0) === 0
 }

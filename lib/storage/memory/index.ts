@@ -7,6 +7,7 @@ import { MemoryCursors } from './cursors.js'
 import { MemoryFeed } from './feed.js'
 import { Lifecycle } from './lifecycle.js'
 import { MemoryLog } from './log.js'
+import { MemoryPresence } from './presence.js'
 import { MemorySessions } from './sessions.js'
 import { startSweeper } from './sweeper.js'
 
@@ -14,7 +15,7 @@ import { startSweeper } from './sweeper.js'
 export interface MemoryStorageOptions {
   /** Time. Default: the machine's clock, with timers that keep no process alive. */
   readonly clock?: Clock
-  /** Bytes of bodies that all channels may hold together. Default: 256 MiB. */
+  /** Bytes of bodies that all channels may hold together, and members with some more for each. Default: 256 MiB. */
   readonly bytes?: number
   /** Records that all channels may hold together. Default: 1,000,000. */
   readonly records?: number
@@ -26,7 +27,7 @@ export interface MemoryStorageOptions {
   readonly channels?: number
   /** Cursors of one channel. Beyond it the one written longest ago is forgotten before its time. Default: 100,000. */
   readonly cursorLimit?: number
-  /** Sessions held at once. Beyond it the one seen longest ago is forgotten before its time. Default: 1,000,000. */
+  /** Sessions held at once, and as many times at which a channel's last member left. Beyond it the one seen longest ago is forgotten before its time. Default: 1,000,000. */
   readonly sessions?: number
   /** How long a channel that holds nothing keeps its epoch and head after it was last asked for, in milliseconds. Default: 10 minutes. */
   readonly idle?: number
@@ -37,7 +38,7 @@ export interface MemoryStats {
   /** Channels of which anything is held. */
   readonly channels: number
   readonly records: number
-  /** Bytes of bodies. */
+  /** Bytes of bodies and members. */
   readonly bytes: number
   /** Records dropped because all channels together held too much. */
   readonly evicted: number
@@ -67,18 +68,21 @@ export function memoryStorage (options: MemoryStorageOptions = {}): MemoryStorag
   const feed = new MemoryFeed(lifecycle, clock, channels)
   const log = new MemoryLog({ lifecycle, clock, channels, feed, budget, keys: { ids: idLimit, publishers: publisherLimit } })
   const sessions = new MemorySessions(lifecycle, clock, most.sessions)
+  const presence = new MemoryPresence({ lifecycle, clock, channels, log, budget, limit: most.sessions })
   let stopSweeping = (): void => {}
 
   function * round (): Generator<void, void> {
     const now = () => clock.now()
     yield * channels.sweep(now, idle)
     yield * sessions.sweep(now)
+    yield * presence.sweep(now)
   }
 
   return {
     log,
     feed,
     sessions,
+    presence,
     cursors: new MemoryCursors(lifecycle, clock, channels, cursorLimit),
     supports: { durable: false, shared: false, certain: true },
     async open (context) {
@@ -90,6 +94,7 @@ export function memoryStorage (options: MemoryStorageOptions = {}): MemoryStorag
       stopSweeping()
       channels.clear()
       sessions.clear()
+      presence.clear()
       budget.clear()
     },
     async health () {

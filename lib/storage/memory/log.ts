@@ -1,5 +1,6 @@
 import type { Clock } from '../../core/clock.js'
 import { PushError } from '../../core/errors.js'
+import type { Position } from '../../../types/message.js'
 import type { AppendOutcome, Draft, DraftKey, FeedRecord, LogStore, Page, Recognised, Retention } from '../../../types/storage.js'
 import type { Budget } from './budget.js'
 import { ChannelLog, slotOf, type KeyLimits } from './channel-log.js'
@@ -32,9 +33,16 @@ export class MemoryLog implements LogStore {
   }
 
   async append (channel: string, drafts: readonly Draft[], retention: Retention): Promise<readonly AppendOutcome[]> {
+    const { outcomes, announce } = this.appendWithin(channel, drafts, retention)
+    announce()
+    return outcomes
+  }
+
+  /** Appends as a part of a larger step, at the end of which `announce` is to be called. Throws as `append` rejects, and has changed nothing then. */
+  appendWithin (channel: string, drafts: readonly Draft[], retention: Retention): { readonly outcomes: readonly AppendOutcome[], readonly announce: () => void } {
     const { lifecycle, clock, feed, budget } = this.#parts
     lifecycle.assertOpen()
-    const most = Math.min(retention.bytes, budget.limits.bytes)
+    const most = Math.min(retention.bytes, budget.room)
     if (retention.limit < 1 || drafts.some(({ body }) => body.byteLength > most)) throw new PushError('PUSH_STORAGE_FULL')
     const now = clock.now()
     const log = this.#log(channel, now)
@@ -43,8 +51,14 @@ export class MemoryLog implements LogStore {
     const stored: FeedRecord[] = []
     const outcomes = drafts.map((draft) => appendOne(log, draft, now, stored))
     this.#forgotten += log.forgotten - forgotten
-    if (stored.length > 0) feed.announce(channel, { epoch: log.epoch, from: log.state().head - stored.length + 1, records: stored })
-    return outcomes
+    const from = log.state().head - stored.length + 1
+    return { outcomes, announce: () => { if (stored.length > 0) feed.announce(channel, { epoch: log.epoch, from, records: stored }) } }
+  }
+
+  /** The newest position of a log, which is made if need be. */
+  head (channel: string): Position {
+    const { epoch, head } = this.#log(channel, this.#parts.clock.now()).state()
+    return { epoch, offset: head }
   }
 
   async recognise (channel: string, key: DraftKey): Promise<Recognised | null> {

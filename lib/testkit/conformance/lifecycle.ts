@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import type { StorageAdapter } from '../../../types/storage.js'
 import { ALL, Ear, LONG, ROOM, ROOMY, append, draft, readAll, rejectsWith, type Kit } from './kit.js'
+import { entering, leaving, member } from './members.js'
 
 const context = { onError: () => {} }
 
 /** Every operation there is, each as a call that would succeed on an open adapter. */
-function operations ({ log, cursors, feed, sessions }: StorageAdapter): Array<[name: string, call: () => Promise<unknown>]> {
+function operations ({ log, cursors, feed, sessions, presence }: StorageAdapter): Array<[name: string, call: () => Promise<unknown>]> {
   return [
     ['log.append', () => log.append(ROOM, [draft('a')], ROOMY)],
     ['log.recognise', () => log.recognise(ROOM, {})],
@@ -19,7 +20,13 @@ function operations ({ log, cursors, feed, sessions }: StorageAdapter): Array<[n
     ['sessions.find', () => sessions.find('s')],
     ['sessions.claim', () => sessions.claim('s', LONG)],
     ['sessions.touch', () => sessions.touch('s', 1, LONG)],
-    ['sessions.remove', () => sessions.remove('s', 1)]
+    ['sessions.remove', () => sessions.remove('s', 1)],
+    ['presence.enter', () => presence.enter(ROOM, member('m', 1, 1), entering)],
+    ['presence.leave', () => presence.leave(ROOM, member('m', 1, 2), leaving('leave'))],
+    ['presence.list', () => presence.list(ROOM, { after: null, limit: 1, bytes: 1 })],
+    ['presence.lastSeen', () => presence.lastSeen(ROOM)],
+    ['presence.renew', () => presence.renew('node', LONG)],
+    ['presence.orphans', () => presence.orphans(1)]
   ]
 }
 
@@ -38,6 +45,7 @@ export function lifecycle (kit: Kit): void {
     assert.equal((await readAll(storage)).head, 0)
     assert.equal(await storage.cursors.load(ROOM, 's'), null)
     assert.equal(await storage.sessions.find('s'), null)
+    assert.equal((await storage.presence.list(ROOM, { after: null, limit: 0, bytes: 0 })).connections, 0)
     for (const [, call] of operations(storage)) await call()
     await storage.close()
   })

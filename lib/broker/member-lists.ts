@@ -1,0 +1,60 @@
+import type { Position } from '../../types/message.js'
+import type { PresenceOptions, PresencePage } from '../../types/presence.js'
+import type { PresenceStore } from '../../types/presence-store.js'
+import { PushError } from '../core/errors.js'
+import type { Channel, Channels } from './channels.js'
+import { decodeMember } from './presence-bodies.js'
+
+/** Members of a page: if nothing is said, and at the most; and bytes. */
+const PAGE_MEMBERS = 100
+const MOST_MEMBERS = 1000
+const PAGE_BYTES = 256 * 1024
+
+/** Longest key of a member. */
+const MAX_KEY = 64
+
+/** Users that may be asked about at once. */
+const MOST_USERS = 10_000
+
+/** Who is in which channel, on whatever node. */
+export class MemberLists {
+  readonly #store: PresenceStore
+  readonly #channels: Channels
+
+  constructor (store: PresenceStore, channels: Channels) {
+    this.#store = store
+    this.#channels = channels
+  }
+
+  /** A page of a channel's members, and the position of its presence log at which it holds. Rejects with `PUSH_INVALID` for wrong options. */
+  async list ({ name }: Channel, { limit = PAGE_MEMBERS, after }: PresenceOptions): Promise<PresencePage & { readonly position: Position }> {
+    if (!Number.isSafeInteger(limit) || limit < 0) throw new PushError('PUSH_INVALID', 'limit must be an integer of 0 or more')
+    if (after !== undefined && (typeof after !== 'string' || after.length === 0 || after.length > MAX_KEY)) throw new PushError('PUSH_INVALID', 'after must be the `next` of a page')
+    const { members, next, users, connections, position } = await this.#store.list(name, { after: after ?? null, limit: Math.min(limit, MOST_MEMBERS), bytes: PAGE_BYTES })
+    return { members: members.map(decodeMember), next, users, connections, position }
+  }
+
+  /** Which of these users are online. Rejects with `PUSH_INVALID`, and `PUSH_NO_PRESENCE` where that is not known of users. */
+  async online (users: readonly string[]): Promise<string[]> {
+    if (!Array.isArray(users) || users.length > MOST_USERS) throw new PushError('PUSH_INVALID', `a list of ${MOST_USERS} users at the most`)
+    const channels = users.map((user) => this.#user(user))
+    const pages = await Promise.all(channels.map(({ name }) => this.#store.list(name, { after: null, limit: 0, bytes: 0 })))
+    return users.filter((_, i) => (pages[i]?.connections ?? 0) > 0)
+  }
+
+  /** When the last client of a user left; `null` while one is there, and if that is not known. Rejects as `online` does. */
+  async lastSeen (user: string): Promise<Date | null> {
+    const at = await this.#store.lastSeen(this.#user(user).name)
+    return at === null ? null : new Date(at)
+  }
+
+  #user (user: string): Channel {
+    const wrong = (cause?: unknown) => new PushError('PUSH_INVALID', 'a user is a string of 1 to 256 characters', { cause })
+    if (typeof user !== 'string' || user.length === 0 || user.length > 256) throw wrong()
+    try {
+      return this.#channels.user(user)
+    } catch (error) {
+      throw error instanceof URIError ? wrong(error) : error
+    }
+  }
+}

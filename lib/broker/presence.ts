@@ -1,0 +1,220 @@
+import type { Member } from '../../types/presence.js'
+import type { Orphan } from '../../types/presence-store.js'
+import { PushError, toPushError } from '../core/errors.js'
+import type { Channel, Channels, PresenceRules } from './channels.js'
+import { Graces } from './graces.js'
+import { Lease } from './lease.js'
+import { MemberChanges, type ChangesContext, type Presentee } from './member-changes.js'
+import { decodeMember, encodeMember, memberOf } from './presence-bodies.js'
+import { randomId } from './random-id.js'
+
+/**
+ * One connection's being in one channel.
+ * - `entering`: the storage is being asked.
+ * - `in`: it is a member, as far as is known.
+ * - `out`: it was refused, is leaving or has left, or another one has taken its place.
+ */
+export interface Stay {
+  readonly channel: Channel
+  readonly who: Presentee
+  readonly member: Member
+  readonly body: Uint8Array
+  phase: 'entering' | 'in' | 'out'
+  /** How its connection ended. */
+  ended: 'leave' | 'timeout' | null
+}
+
+export interface PresenceContext extends ChangesContext {
+  readonly channels: Channels
+  /** Whether members may outlive their node, so that others have to let them leave. */
+  readonly sweeps: boolean
+}
+
+/** Who is in which channel by way of this node. */
+export class Presence {
+  readonly #context: PresenceContext
+  readonly #changes: MemberChanges
+  readonly #lease: Lease
+  /** By channel and member: who holds it on this node. */
+  readonly #stays = new Map<string, Stay>()
+  /** Those whose connections were lost. */
+  readonly #graces: Graces<Stay>
+  /** Whose leaving the storage did not take. It is tried again. */
+  readonly #leaving = new Map<Stay, 'leave' | 'timeout'>()
+  /** Whose entering it did not take, where nobody else tries again. */
+  readonly #entering = new Set<Stay>()
+
+  constructor (context: PresenceContext) {
+    const { store, clock, onError, sweeps } = context
+    this.#context = context
+    this.#changes = new MemberChanges(randomId(), context)
+    this.#graces = new Graces(clock, (stay) => this.#end(stay, 'timeout'))
+    this.#lease = new Lease({
+      store,
+      clock,
+      node: this.#changes.node,
+      sweeps,
+      onError,
+      isNeeded: () => this.#stays.size + this.#leaving.size + this.#entering.size > 0,
+      lapsed: () => this.#enterAnew(),
+      visit: () => this.#tryAgain(),
+      orphan: (orphan) => this.#letLeave(orphan)
+    })
+  }
+
+  /** Members that this node holds, or has still to let go. */
+  get size (): number {
+    return this.#stays.size + this.#leaving.size
+  }
+
+  /** The storage is open. */
+  open (): void {
+    this.#lease.open()
+  }
+
+  /** A channel with members was declared: from now on this node looks after those of nodes that are gone. */
+  declared (): void {
+    this.#lease.use()
+  }
+
+  /** Ends the timers. Who is a member stays one: its client goes on elsewhere, or its lease runs out. */
+  close (): void {
+    this.#lease.close()
+    this.#graces.clear()
+  }
+
+  /** Prepares an entering. Throws `PUSH_NO_PRESENCE`, `PUSH_INVALID`, or `PUSH_TOO_LARGE` for more data than the channel's members may have. */
+  stay (channel: Channel, who: Presentee, data: unknown): Stay {
+    const member = memberOf(who.memberId, who.client, data, rulesOf(channel).data)
+    return { channel, who, member, body: encodeMember(member), phase: 'entering', ended: null }
+  }
+
+  /**
+   * Enters. Rejects with the storage's error, or `PUSH_SUPERSEDED` if a later connection holds the member. Where the outcome is unknown
+   * it counts as having entered.
+   */
+  async enter (stay: Stay): Promise<void> {
+    const { channel, who, member, body } = stay
+    try {
+      await this.#lease.hold(rulesOf(channel).grace)
+      if (await this.#changes.enter(channel.name, who, member, body) === 'fenced') {
+        this.#forget(stay)
+        throw new PushError('PUSH_SUPERSEDED')
+      }
+      this.#take(stay)
+    } catch (error) {
+      if (toPushError(error, 'PUSH_INTERNAL').code === 'PUSH_STORAGE_UNKNOWN') this.#take(stay)
+      else stay.phase = this.#stays.get(nameOf(stay)) === stay ? 'in' : 'out'
+      throw error
+    } finally {
+      this.#settle(stay)
+    }
+  }
+
+  /** Enters a user's client by itself: what fails is tried again. Returns `null` where nobody is to know of users. */
+  enterUser (who: Presentee): Stay | null {
+    const { userId } = who.client
+    const channel = userId === undefined ? null : this.#context.channels.userOrNull(userId)
+    if (channel === null) return null
+    const stay = this.stay(channel, who, undefined)
+    this.#enterUser(stay)
+    return stay
+  }
+
+  /** Leaves at once, whichever of the session's connections has entered. Rejects with the storage's error. */
+  async leave (channel: Channel, who: Presentee): Promise<void> {
+    const stay = this.#stays.get(nameOf({ channel, who }))
+    const member = stay?.member ?? memberOf(who.memberId, who.client, undefined, 0)
+    if (stay !== undefined) this.#forget(stay) // from now on it is neither entered anew nor has it a grace
+    try {
+      await this.#changes.leave(channel.name, who, member, 'leave')
+    } catch (error) {
+      if (stay !== undefined) this.#keep(stay)
+      throw error
+    }
+  }
+
+  /** The connection of a stay has ended: in order, and it leaves; or not, and it has its grace to come back. */
+  ended (stay: Stay, inOrder: boolean): void {
+    stay.ended = inOrder ? 'leave' : 'timeout'
+    this.#settle(stay)
+  }
+
+  // Finds out what becomes of a stay whose connection has ended. Where it was refused, its forerunner on the same connection still holds.
+  #settle (stay: Stay): void {
+    if (stay.ended === null || stay.phase === 'entering') return
+    this.#entering.delete(stay)
+    const holding = this.#stays.get(nameOf(stay))
+    if (holding === undefined || holding.who !== stay.who) return
+    holding.ended = stay.ended
+    if (holding.ended === 'leave') this.#end(holding, 'leave')
+    else this.#graces.add(holding, rulesOf(holding.channel).grace)
+  }
+
+  #take (stay: Stay): void {
+    const before = this.#stays.get(nameOf(stay))
+    if (before !== undefined && before !== stay) this.#forget(before)
+    this.#stays.set(nameOf(stay), stay)
+    stay.phase = 'in'
+  }
+
+  #forget (stay: Stay): void {
+    stay.phase = 'out'
+    this.#graces.delete(stay, rulesOf(stay.channel).grace)
+    if (this.#stays.get(nameOf(stay)) === stay) this.#stays.delete(nameOf(stay))
+  }
+
+  // It could not leave: unless another has taken its place meanwhile, all is as before.
+  #keep (stay: Stay): void {
+    if (this.#stays.has(nameOf(stay))) return
+    this.#take(stay)
+    this.#settle(stay)
+  }
+
+  #enterUser (stay: Stay): void {
+    this.enter(stay).catch((error: unknown) => {
+      const { code, retryable } = toPushError(error, 'PUSH_INTERNAL')
+      if (code === 'PUSH_SUPERSEDED') return
+      this.#context.onError(error)
+      if (retryable && stay.ended === null) this.#entering.add(stay)
+    })
+  }
+
+  #end (stay: Stay, cause: 'leave' | 'timeout'): void {
+    const { channel, who, member } = stay
+    this.#forget(stay)
+    this.#changes.leave(channel.name, who, member, cause).catch((error: unknown) => {
+      this.#leaving.set(stay, cause)
+      this.#context.onError(error)
+    })
+  }
+
+  // The lease had run out, and others may have let go of what this node holds.
+  async #enterAnew (): Promise<void> {
+    for (const { channel, who, member, body, phase, ended } of [...this.#stays.values()]) {
+      if (phase === 'in' && ended === null) await this.#changes.enter(channel.name, who, member, body)
+    }
+  }
+
+  async #tryAgain (): Promise<void> {
+    const [leaving, entering] = [[...this.#leaving], [...this.#entering]]
+    this.#leaving.clear()
+    this.#entering.clear()
+    for (const [stay, cause] of leaving) this.#end(stay, cause)
+    for (const stay of entering) {
+      stay.phase = 'entering'
+      this.#enterUser(stay)
+    }
+  }
+
+  async #letLeave ({ channel, member }: Orphan): Promise<void> {
+    await this.#changes.letLeave(channel, member, decodeMember(member), 'timeout')
+  }
+}
+
+const nameOf = ({ channel, who }: Pick<Stay, 'channel' | 'who'>): string => `${channel.name}\n${who.memberId}`
+
+function rulesOf ({ rules }: Channel): PresenceRules {
+  if (rules.presence === null) throw new PushError('PUSH_NO_PRESENCE')
+  return rules.presence
+}

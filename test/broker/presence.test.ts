@@ -1,0 +1,363 @@
+import t from 'tap'
+import { PushError } from '../../lib/core/errors.js'
+import { memoryStorage } from '../../lib/storage/memory/index.js'
+import { ManualClock } from '../../lib/testkit/manual-clock.js'
+import type { StorageAdapter } from '../../types/storage.js'
+import { openNode, overStorage, settled, type FakePeer, type NodeOptions, type TestNode } from '../helpers/node.js'
+import { secret } from '../helpers/peer.js'
+
+const room = 'room/1'
+const GRACE = 15_000
+const channels = { 'room/:id': { presence: true }, 'quick/:id': { presence: { grace: '1s', data: 20 } }, plain: {} }
+const enter = (data?: unknown, channel = room, id = 1) => ({ type: 'enter', id, channel, data })
+const leave = (channel = room, id = 2) => ({ type: 'leave', id, channel })
+
+/** What the node did: `cause clientId`. */
+const done = ({ presences }: TestNode): string[] => presences.map(({ cause, member }) => `${cause} ${member.clientId}`)
+
+/** What a watcher heard. */
+const heard = (peer: FakePeer): string[] => peer.data.map((data) => {
+  const { cause, member } = data as { cause: string, member: { clientId: string } }
+  return `${cause} ${member.clientId}`
+})
+
+const open = (options: NodeOptions = {}) => openNode({ channels, ...options })
+const alice = { userId: 'alice' }
+
+async function pass ({ clock }: TestNode, ms: number): Promise<void> {
+  await clock.advanceAsync(ms)
+  await settled()
+}
+
+/** Three nodes on one storage; the first sees it as `first` says. */
+async function cluster (first: (storage: StorageAdapter) => StorageAdapter = (storage) => storage): Promise<{ nodes: [TestNode, TestNode, TestNode], clock: ManualClock }> {
+  const clock = new ManualClock()
+  const memory = memoryStorage({ clock })
+  await memory.open({ onError: (error) => { throw error } })
+  const storage = { ...memory, supports: { ...memory.supports, shared: true }, open: async () => {}, close: async () => {} }
+  return { nodes: [await open({ storage: first(storage), clock }), await open({ storage, clock }), await open({ storage, clock })], clock }
+}
+
+t.test('[P-12.1] enter: a member with data, its update, and what is refused', async (t) => {
+  const node = await open({ authorize: ({ action, channel }) => action === 'presence' || channel !== 'room/private' })
+  const { own, broker } = node
+  const peer = await own({ clientId: 'phone' }, alice)
+  await peer.send(enter({ mood: 'curious' }))
+  t.same(peer.last('entered'), { type: 'entered', id: 1, channel: room })
+  const { members, ...counts } = await broker.membersOf(room)
+  t.match(members, [{ id: /^[\w-]{16}$/, clientId: 'phone', userId: 'alice', data: { mood: 'curious' } }])
+  t.same(counts, { users: 1, connections: 1, next: null })
+  t.same(Object.keys(members[0] ?? {}), ['id', 'clientId', 'userId', 'data'], 'nothing else of the client is shown')
+  await peer.send(enter({ mood: 'curious' }), enter({ mood: 'bored' }), enter())
+  t.notOk('data' in ((await broker.membersOf(room)).members[0] ?? {}))
+  t.same(done(node).slice(1), ['join phone', 'update phone', 'update phone'], 'the first is the user')
+  const refused = [[enter(1, 'plain'), 'PUSH_NO_PRESENCE'], [enter(1, 'nowhere'), 'PUSH_CHANNEL_UNKNOWN'], [enter(1, '$user/alice'), 'PUSH_CHANNEL_INVALID'], [enter(1, '$presence/room/1'), 'PUSH_CHANNEL_INVALID'],
+    [enter(1, 'room/private'), 'PUSH_FORBIDDEN'], [enter('x'.repeat(1023)), 'PUSH_TOO_LARGE'], [enter('x'.repeat(19), 'quick/1'), 'PUSH_TOO_LARGE'], [leave('plain'), 'PUSH_NO_PRESENCE']] as const
+  for (const [frame, code] of refused) {
+    await peer.send(frame)
+    t.match(peer.last('error'), { id: frame.id, channel: frame.channel, code })
+  }
+  await peer.send(enter('x'.repeat(1022)), enter('x'.repeat(18), 'quick/1'))
+  t.equal(peer.all('entered').length, 6)
+  t.equal((await broker.membersOf(room)).connections, 1)
+})
+
+t.test('a client may be in so many channels', async (t) => {
+  const { own } = await open({ limits: { subscriptions: 2 } })
+  const peer = await own()
+  await peer.send(...[1, 2, 3].map((i) => enter(i, `room/${i}`, i)), enter(9, 'room/1', 9))
+  t.match(peer.all('entered').map(({ id }) => id), [1, 2, 9])
+  t.match(peer.last('error'), { id: 3, code: 'PUSH_TOO_MANY', limit: 'subscriptions' })
+})
+
+t.test('[P-12.2] leave, also of who is not there or entered on an earlier connection', async (t) => {
+  const node = await open()
+  const hello = { session: secret(), clientId: 'phone' }
+  const peer = await node.own(hello)
+  await peer.send(enter(), leave(), leave())
+  t.equal(peer.all('left').length, 2)
+  t.same(done(node), ['join phone', 'leave phone'])
+  await peer.send(enter())
+  await peer.cut()
+  const again = await node.own(hello)
+  await again.send(leave())
+  t.same(done(node).slice(2), ['join phone', 'leave phone'])
+  await pass(node, 2 * GRACE)
+  t.equal(done(node).length, 4)
+  t.equal(node.broker.presence.size, 0)
+})
+
+t.test('[P-12.3] presence: pages, numbers, and who may', async (t) => {
+  const asked: unknown[] = []
+  const { own, clock } = await open({ authorize: ({ action, channel, client }) => { asked.push([action, channel, client.userId]); return action !== 'presence' || client.userId === 'alice' } })
+  for (const [clientId, identity] of [['a', alice], ['b', alice], ['c', { userId: 'bob' }], ['d', null], ['e', null]] as const) await (await own({ clientId }, identity)).send(enter(clientId))
+  const peer = await own({ clientId: 'z' }, alice)
+  const found: string[] = []
+  for (let after: string | undefined, id = 1; ; id++) {
+    await peer.send({ type: 'presence', id, channel: room, limit: 2, after })
+    const page = peer.last('presence')
+    t.match(page, { id, channel: room, counts: { users: 2, connections: 5 }, offset: 5 })
+    found.push(...page?.members.map(({ data }) => data as string) ?? [])
+    if (page?.next == null) break
+    after = page.next
+  }
+  t.same(found.sort(), ['a', 'b', 'c', 'd', 'e'])
+  await peer.send({ type: 'presence', id: 9, channel: room, limit: 0 })
+  t.match(peer.last('presence'), { members: [], next: null, counts: { users: 2, connections: 5 } })
+  t.same(asked.at(-1), ['presence', room, 'alice'])
+  await peer.send({ type: 'presence', id: 10, channel: 'plain' })
+  t.match(peer.last('error'), { id: 10, code: 'PUSH_NO_PRESENCE' })
+  const bob = await own({}, { userId: 'bob' })
+  await bob.send({ type: 'presence', id: 1, channel: room }, { type: 'subscribe', id: 2, channel: `$presence/${room}`, qos: 1 })
+  t.match(bob.all('error'), [{ id: 1, code: 'PUSH_FORBIDDEN' }, { id: 2, code: 'PUSH_FORBIDDEN' }])
+  await clock.advanceAsync(1)
+})
+
+t.test('[P-12.4] the presence log is a channel to subscribe to', async (t) => {
+  const node = await open()
+  const watcher = await node.own({ subscriptions: [{ channel: '$presence/room/1', qos: 1 }] })
+  t.match(watcher.last('welcome')?.subscriptions, [{ channel: '$presence/room/1', verdict: 'started', position: { offset: 0 } }])
+  const peer = await node.own({ clientId: 'phone' })
+  await peer.send(enter(1), enter(2), leave())
+  t.match(watcher.data, [
+    { cause: 'join', member: { clientId: 'phone', data: 1 } }, { cause: 'update', member: { clientId: 'phone', data: 2 } }, { cause: 'leave', member: { clientId: 'phone', data: undefined } }
+  ])
+  t.match(watcher.last('messages'), { channel: '$presence/room/1' })
+  const log = '$presence/room/1'
+  await peer.send({ type: 'history', id: 5, channel: log }, { type: 'subscribe', id: 6, channel: log, qos: 1, rewind: 3 })
+  t.match(peer.all('error'), [{ id: 5, code: 'PUSH_NO_HISTORY' }, { id: 6, code: 'PUSH_NO_HISTORY' }])
+  await peer.send({ type: 'publish', channel: log, qos: 1, publisher: secret(), sequence: 1, data: { cause: 'join' } })
+  t.match(peer.last('refused'), { code: 'PUSH_CHANNEL_INVALID' })
+  await t.rejects(node.broker.publish(log, 1), { code: 'PUSH_CHANNEL_INVALID' })
+  for (const [id, channel, code] of [[1, '$presence/plain', 'PUSH_NO_PRESENCE'], [2, '$presence/nowhere', 'PUSH_CHANNEL_UNKNOWN'], [3, '$presence/$presence/room/1', 'PUSH_CHANNEL_INVALID'], [4, '$presence/', 'PUSH_CHANNEL_INVALID'],
+    [5, '$presence/$user/', 'PUSH_CHANNEL_INVALID'], [6, '$presence/$user/%E0', 'PUSH_CHANNEL_INVALID'], [7, '$presence/$user/a/b', 'PUSH_CHANNEL_INVALID'], [8, '$presence/$inbox', 'PUSH_CHANNEL_INVALID'],
+    [9, `$presence/$user/${'a'.repeat(2000)}`, 'PUSH_FORBIDDEN']] as const) {
+    await peer.send({ type: 'subscribe', id, channel, qos: 1 })
+    t.match(peer.last('error'), { id, code }, channel.slice(0, 40))
+  }
+})
+
+t.test('[P-12.7] a lost connection has its grace; one closed in order has none', async (t) => {
+  const node = await open()
+  const hello = { clientId: 'phone', session: secret() }
+  const first = await node.own(hello)
+  await first.send(enter(1), enter(1, 'quick/1'))
+  await first.cut(1006)
+  await pass(node, 999)
+  t.same(done(node), ['join phone', 'join phone'])
+  await pass(node, 1)
+  t.same(node.presences.slice(2).map(({ cause, channel }) => `${cause} ${channel}`), ['timeout quick/1'], 'the channel says how long')
+  await pass(node, GRACE - 1001)
+  t.equal(node.presences.length, 3)
+  const second = await node.own(hello)
+  await second.send(enter(1))
+  await pass(node, GRACE)
+  t.equal(node.presences.length, 3, 'came back within it: nobody hears of it')
+  await second.cut()
+  await pass(node, GRACE)
+  t.same(done(node).slice(3), ['timeout phone'])
+  const third = await node.own(hello)
+  await third.send(enter(1))
+  t.same(done(node).slice(4), ['back phone'])
+  await third.cut(1000)
+  t.same(done(node).slice(5), ['leave phone'], 'at once')
+  await (await node.own(hello)).send(enter(1))
+  t.same(done(node).slice(6), ['join phone'])
+  t.same(node.errors, [])
+})
+
+t.test('a connection that ends while it enters leaves no ghost', async (t) => {
+  for (const code of [1000, 1006]) {
+    const memory = memoryStorage({ clock: new ManualClock() })
+    let proceed = () => {}
+    const slow = overStorage(memory, { presence: (original) => ({ enter: async (...args) => { await new Promise<void>((resolve) => { proceed = resolve }); return original.enter(...args) } }) })
+    const node = await open({ storage: slow })
+    const peer = await node.own({ clientId: 'phone' })
+    await peer.send(enter())
+    await peer.cut(code)
+    proceed()
+    await pass(node, GRACE)
+    t.same(done(node), ['join phone', code === 1000 ? 'leave phone' : 'timeout phone'])
+    t.equal(node.broker.presence.size, 0)
+  }
+})
+
+t.test('a session that another connection takes over is one member, whichever node it is on', async (t) => {
+  const { nodes: [one, two], clock } = await cluster()
+  const watcher = await two.own({ subscriptions: [{ channel: '$presence/room/1', qos: 1 }] })
+  const hello = { clientId: 'phone', session: secret() }
+  const old = await one.own(hello)
+  await old.send(enter('x'))
+  const fresh = await two.own(hello)
+  t.match(old.socket.ending, { reason: 'PUSH_SUPERSEDED' })
+  await fresh.send(enter('x'))
+  await clock.advanceAsync(3 * GRACE)
+  t.same(heard(watcher), ['join phone'], 'no flicker')
+  t.equal((await one.broker.membersOf(room)).connections, 1)
+  await fresh.cut(1000)
+  t.same(heard(watcher), ['join phone', 'leave phone'])
+})
+
+t.test('a take-over that does not enter lets the member leave after the grace', async (t) => {
+  const node = await open()
+  const hello = { clientId: 'phone', session: secret() }
+  await (await node.own(hello)).send(enter())
+  await node.own(hello)
+  await pass(node, GRACE - 1)
+  t.same(done(node), ['join phone'])
+  await pass(node, 1)
+  t.same(done(node), ['join phone', 'timeout phone'])
+})
+
+t.test('the members of a node that is gone leave when its lease has run out, once', async (t) => {
+  const { nodes: [gone, ...rest], clock } = await cluster()
+  const watcher = await rest[0].own({ subscriptions: [{ channel: '$presence/room/1', qos: 1 }] })
+  for (const clientId of ['a', 'b', 'c']) await (await gone.own({ clientId, session: secret() })).send(enter())
+  const hello = { clientId: 'd', session: secret() }
+  await (await gone.own(hello)).send(enter())
+  gone.broker.presence.close() // killed: it renews nothing and lets nobody leave
+  await (await rest[0].own(hello)).send(enter())
+  await clock.advanceAsync(2 * GRACE - 11_000)
+  t.equal(heard(watcher).length, 4, 'they have their time to come back')
+  await clock.advanceAsync(22_000)
+  t.same(heard(watcher).slice(4).sort(), ['timeout a', 'timeout b', 'timeout c'])
+  t.equal((await rest[1].broker.membersOf(room)).connections, 1, 'who went on elsewhere stays')
+  t.same(rest.flatMap((node) => node.errors), [])
+})
+
+t.test('a node whose lease ran out enters its members anew', async (t) => {
+  let paused = false
+  const { nodes: [one, two], clock } = await cluster((storage) => overStorage(storage, {
+    presence: (original) => ({ renew: async (...args) => { if (paused) throw new PushError('PUSH_STORAGE_UNAVAILABLE'); return original.renew(...args) } })
+  }))
+  const watcher = await two.own({ subscriptions: [{ channel: '$presence/room/1', qos: 1 }] })
+  const peer = await one.own({ clientId: 'phone' })
+  await peer.send(enter(7))
+  paused = true
+  await clock.advanceAsync(45_000)
+  t.same(heard(watcher), ['join phone', 'timeout phone'], 'others let it go')
+  paused = false
+  await clock.advanceAsync(10_000)
+  t.same(heard(watcher).slice(2), ['back phone'])
+  t.match((await two.broker.membersOf(room)).members, [{ clientId: 'phone', data: 7 }])
+  await clock.advanceAsync(60_000)
+  t.equal(heard(watcher).length, 3)
+  await peer.cut(1000)
+  t.same(heard(watcher).slice(3), ['leave phone'])
+})
+
+t.test('what the storage does not take is tried again; the client hears of what it asked for', async (t) => {
+  const memory = memoryStorage({ clock: new ManualClock() })
+  let trouble: 'PUSH_STORAGE_UNAVAILABLE' | 'PUSH_STORAGE_UNKNOWN' | null = null
+  const fail = async <Result> (work: () => Promise<Result>): Promise<Result> => {
+    if (trouble === 'PUSH_STORAGE_UNAVAILABLE') throw new PushError(trouble)
+    const result = await work()
+    if (trouble !== null) throw new PushError(trouble)
+    return result
+  }
+  const storage = overStorage(memory, { presence: (original) => ({ enter: (...args) => fail(() => original.enter(...args)), leave: (...args) => fail(() => original.leave(...args)) }) })
+  const node = await open({ storage })
+  trouble = 'PUSH_STORAGE_UNAVAILABLE'
+  const peer = await node.own({ clientId: 'phone' }, alice)
+  await peer.send(enter())
+  t.match(peer.last('error'), { code: 'PUSH_STORAGE_UNAVAILABLE' })
+  t.equal(await node.broker.online('alice'), false)
+  trouble = null
+  await pass(node, 10_000)
+  t.equal(await node.broker.online('alice'), true, 'the user entered with the next visit')
+  t.equal((await node.broker.membersOf(room)).connections, 0, 'what the client was refused it has to ask for again')
+  trouble = 'PUSH_STORAGE_UNKNOWN'
+  await peer.send(enter())
+  t.match(peer.last('error'), { code: 'PUSH_STORAGE_UNKNOWN' })
+  t.equal((await node.broker.membersOf(room)).connections, 1, 'it may have happened')
+  trouble = 'PUSH_STORAGE_UNAVAILABLE'
+  await peer.send(leave())
+  t.match(peer.last('error'), { code: 'PUSH_STORAGE_UNAVAILABLE' })
+  await peer.cut(1000)
+  t.equal((await node.broker.membersOf(room)).connections, 1)
+  trouble = null
+  await pass(node, 10_000)
+  t.equal((await node.broker.membersOf(room)).connections, 0)
+  t.equal(await node.broker.online('alice'), false)
+  t.equal(node.broker.presence.size, 0)
+  await pass(node, 60_000)
+  t.same(done(node), ['join phone', 'leave phone', 'leave phone'])
+})
+
+t.test('who is online: users by all their clients, on any node', async (t) => {
+  const { nodes: [one, two], clock } = await cluster()
+  const { broker } = two
+  t.equal(await broker.online('alice'), false)
+  t.equal(await broker.members.lastSeen('alice'), null)
+  const phone = await one.own({ clientId: 'phone' }, alice)
+  const laptop = await two.own({ clientId: 'laptop' }, alice)
+  await one.own()
+  t.same(await broker.online(['bob', 'alice', 'carol']), ['alice'])
+  await phone.cut(1000)
+  t.equal(await broker.online('alice'), true)
+  await laptop.cut()
+  await clock.advanceAsync(GRACE - 1)
+  t.equal(await broker.online('alice'), true, 'within the grace')
+  t.equal(await broker.members.lastSeen('alice'), null)
+  await clock.advanceAsync(1)
+  t.equal(await broker.online('alice'), false)
+  t.equal((await broker.members.lastSeen('alice'))?.getTime(), clock.timestamp())
+  for (const user of ['', 7, 'x'.repeat(257), '\ud800']) await t.rejects(broker.online(user as string), { code: 'PUSH_INVALID' })
+  await t.rejects(broker.online(Array(10_001).fill('a')), { code: 'PUSH_INVALID' })
+})
+
+t.test('[P-12.8] a user\'s clients are seen by the user, and by whom authorize allows', async (t) => {
+  const asked: unknown[] = []
+  const watch = { type: 'subscribe', id: 1, channel: '$presence/$user/alice', qos: 1 }
+  const strict = await open()
+  const nobody = await strict.own({}, { userId: 'bob' })
+  await nobody.send(watch)
+  t.match(nobody.last('error'), { code: 'PUSH_FORBIDDEN' }, 'without authorize nobody else')
+  const node = await open({ authorize: (request) => { asked.push(request); return request.client.userId === 'bob' } })
+  const own = await node.own({ clientId: 'phone' }, alice)
+  await own.send(watch)
+  t.match(own.last('subscribed'), { channel: '$presence/$user/alice', position: { offset: 1 } })
+  t.same(asked, [], 'the user may, whatever authorize says')
+  const [bob, carol] = [await node.own({}, { userId: 'bob' }), await node.own({}, { userId: 'carol' })]
+  await bob.send(watch, { type: 'presence', id: 2, channel: '$user/alice' })
+  await carol.send(watch)
+  t.match(bob.last('presence'), { members: [{ clientId: 'phone', userId: 'alice' }], counts: { users: 1, connections: 1 } })
+  t.match(carol.last('error'), { code: 'PUSH_FORBIDDEN' })
+  t.match(asked[0], { action: 'presence', channel: '$user/alice', params: { userId: 'alice' } })
+  await own.cut(1000)
+  t.same(heard(bob), ['leave phone'])
+})
+
+t.test('presence.online: false watches no users over', async (t) => {
+  const node = await open({ presence: { online: false, grace: '1s' } })
+  const peer = await node.own({ clientId: 'phone' }, alice)
+  await peer.send({ type: 'subscribe', id: 1, channel: '$presence/$user/alice', qos: 1 }, enter())
+  t.match(peer.last('error'), { code: 'PUSH_NO_PRESENCE' })
+  await t.rejects(node.broker.online('alice'), { code: 'PUSH_NO_PRESENCE' })
+  await peer.cut()
+  await pass(node, 1000)
+  t.same(done(node), ['join phone', 'timeout phone'], 'the grace is the plugin\'s')
+})
+
+t.test('nothing is left of those who have left', async (t) => {
+  const node = await open()
+  for (let i = 0; i < 20; i++) {
+    const peer = await node.own({}, { userId: `user-${i % 3}` })
+    await peer.send(enter(i))
+    await peer.cut(i % 2 === 0 ? 1000 : undefined)
+  }
+  await pass(node, 60_000)
+  t.equal(node.broker.presence.size, 0)
+  t.equal(node.service.size, 0)
+  t.equal((await node.broker.membersOf(room)).connections, 0)
+  t.equal(node.clock.pending, 1, 'only the storage\'s timer')
+})
+
+t.test('a listener that throws harms nobody', async (t) => {
+  const node = await open()
+  Object.defineProperty(node.presences, 'push', { value: () => { throw new Error('mine') } })
+  const peer = await node.own({ clientId: 'phone' })
+  await peer.send(enter())
+  t.ok(peer.last('entered'))
+  t.match(node.errors, [{ message: 'mine' }])
+})

@@ -1,0 +1,114 @@
+import type { Position } from './message.js'
+import type { Retention } from './retention.js'
+
+/**
+ * Who is in a channel, for several nodes at once. Each change appends its event to the channel's presence log, which is the log of
+ * the name `$presence/` and the channel, in the same atomic step, and announces it on that log's feed: so a list that was read and the events after
+ * its position agree.
+ *
+ * A member is held by the latest that entered it, by (generation, number): what an earlier one still does comes to nothing. Its node
+ * keeps a lease for all the members it holds; whose lease has run out are orphans, which any node may let leave.
+ */
+export interface PresenceStore {
+  /**
+   * Enters a member, or holds it anew. Says which change it was, and appends the event of that change:
+   * - `join`: it was not there.
+   * - `back`: the same, but it had left with `timeout`, and that is still remembered.
+   * - `update`: it was there with another body.
+   * - `none`: it was there with the same body. It is held anew, and nothing is appended.
+   * - `fenced`: a later one holds it, or has let it leave and that is still remembered. Nothing changed.
+   *
+   * Rejects with `PUSH_STORAGE_FULL` if the member or its event cannot be kept.
+   */
+  enter (channel: string, member: StoredMember, change: EnterChange): Promise<Entered>
+  /**
+   * Lets a member leave and appends the event. Nothing is appended where it is not there, or a later one holds it. In any case but the last it is remembered
+   * for `change.remember` that this one has left, so that an earlier `enter`, come late, is fenced.
+   */
+  leave (channel: string, fence: MemberFence, change: LeaveChange): Promise<Left>
+  /**
+   * The members with keys after `after`, in the order of their keys, at most `limit` of them and, after the first, at most `bytes` of
+   * bodies. Paging on with `next` misses nobody who stays. `limit` 0 reads just the numbers. The page holds at `position`: every event
+   * up to there is in it, and none after.
+   */
+  list (channel: string, query: { readonly after: string | null, readonly limit: number, readonly bytes: number }): Promise<MemberPage>
+  /**
+   * When the last member of a channel left, in milliseconds since 1970 by the storage's clock; `null` while there are members, if there never were, and once the `seen` of that
+   * leaving has run out.
+   */
+  lastSeen (channel: string): Promise<number | null>
+  /** Lets the lease of a node run for `ttl` from now. `false`: it had none, or one that had run out, so what it held may have left: enter it anew. */
+  renew (node: string, ttl: number): Promise<boolean>
+  /** Members whose node has no lease, at most `limit` of them. A hint: leaving is fenced, so it does no harm if several nodes let the same ones leave. */
+  orphans (limit: number): Promise<readonly Orphan[]>
+}
+
+/** Which of all that held a member, or hold it, is meant. The later one counts: by `generation`, then by `number`. */
+export interface MemberFence {
+  /** The member's name in the channel. No secret. */
+  readonly key: string
+  /** Of the session: see `SessionStore.claim`. */
+  readonly generation: number
+  /** Counts up within the generation. */
+  readonly number: number
+}
+
+export interface StoredMember extends MemberFence {
+  /** The node that holds it. */
+  readonly node: string
+  /** The user, for counting; `null` for who is anonymous. */
+  readonly user: string | null
+  /** The member as others see it, encoded. Compared, and never looked into. */
+  readonly body: Uint8Array
+}
+
+/** What both changes say of the presence log, and of remembering. */
+interface Change {
+  /** What the presence log keeps from now on. */
+  readonly retention: Retention
+  /** How long it is remembered that a member left, and how. */
+  readonly remember: number
+}
+
+export interface EnterChange extends Change {
+  /** The encoded event for each change it may turn out to be. */
+  readonly events: Readonly<Record<'join' | 'back' | 'update', Uint8Array>>
+}
+
+export interface LeaveChange extends Change {
+  readonly cause: 'leave' | 'timeout'
+  /** The encoded event. */
+  readonly event: Uint8Array
+  /** How long it is known when the last member left, if this was it. 0: not at all. */
+  readonly seen: number
+}
+
+export interface Entered {
+  readonly change: 'join' | 'back' | 'update' | 'none' | 'fenced'
+  /** The newest position of the presence log afterwards. */
+  readonly position: Position
+}
+
+export interface Left {
+  readonly left: boolean
+  /** The newest position of the presence log afterwards. */
+  readonly position: Position
+}
+
+export interface MemberPage {
+  readonly members: readonly StoredMember[]
+  /** Pass it as `after` for the next page; `null` at the end. With `limit` 0, `null`. */
+  readonly next: string | null
+  /** Members there are in all. */
+  readonly connections: number
+  /** Users among them; those who are anonymous do not count. */
+  readonly users: number
+  /** Of the presence log. */
+  readonly position: Position
+}
+
+/** A member whose node is gone. */
+export interface Orphan {
+  readonly channel: string
+  readonly member: StoredMember
+}
