@@ -123,9 +123,10 @@ function differences (before: ReadonlyMap<string, Member>, after: ReadonlyMap<st
   }
   for (const [id, member] of after) {
     const known = before.get(id)
-    const cause = causes.get(id) ?? 'list'
-    if (known === undefined) changes.push({ event: 'join', member, cause })
-    else if (!isSame(known, member)) changes.push({ event: 'update', member, cause })
+    const cause = causes.get(id)
+    // A cause is told where it explains the difference.
+    if (known === undefined) changes.push({ event: 'join', member, cause: cause === 'join' || cause === 'back' ? cause : 'list' })
+    else if (!isSame(known, member)) changes.push({ event: 'update', member, cause: cause === 'update' ? cause : 'list' })
   }
   return changes
 }
