@@ -115,6 +115,51 @@ t.test('Publishing', async (t) => {
   t.pass('both print what their comments say')
 })
 
+t.test('Channels', async (t) => {
+  const [code] = of('Channels') as [string]
+  const declaring = await run(code, 0)
+  t.teardown(() => end(declaring))
+  await declaring.prints("{ text: 'hi' }", 'PUSH_INVALID the data must have required properties text')
+  t.pass('it prints what its comments say')
+})
+
+t.test('Hooks', async (t) => {
+  const [code] = of('Hooks') as [string]
+  const port = await freePort()
+  const serving = await run(code, port)
+  t.teardown(() => end(serving))
+  await serving.done
+  const publishing = await run(`
+    import { createClient } from 'fastify-push/client'
+    const alice = createClient('ws://127.0.0.1:3000/push', { clientId: 'alice-phone' })
+    alice.channel('room/1').subscribe(({ data }) => console.log(data))
+    await alice.channel('room/1').publish({ text: 'hi' })
+    await alice.channel('room/lobby').publish({ text: 'hi' }).catch(({ code }) => console.log(code))`, port)
+  t.teardown(() => end(publishing))
+  await publishing.prints("{ text: 'hi', at: 'noon' }", 'PUSH_FORBIDDEN')
+  await serving.prints('alice-phone was sent room/1 1 1')
+  t.pass('each hook was asked')
+})
+
+t.test('Types: what the README says is what the type tests check', async (t) => {
+  const checked = readFileSync(new URL('types/readme.tst.ts', root), 'utf8')
+  const blocks = [...readFileSync(new URL('README.md', root), 'utf8').matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code as string)
+  t.equal(blocks.length, 3)
+  for (const block of blocks) {
+    // What the blocks import from each other and from the package is imported once.
+    const lines = block.split('\n').filter((line) => !line.startsWith('import ')).join('\n').replace("'fastify-push'", "'../lib/index.js'")
+    t.ok(checked.includes(lines.trim()), lines)
+  }
+})
+
+t.test('AsyncAPI', async (t) => {
+  const [code] = of('AsyncAPI') as [string]
+  const describing = await run(code, 0)
+  t.teardown(() => end(describing))
+  await describing.prints('room/{id}')
+  t.pass('the document is served')
+})
+
 t.test('Who may do what', async (t) => {
   const [code] = of('Who may do what') as [string]
   const port = await freePort()
@@ -181,6 +226,6 @@ t.test('Storage adapters', async (t) => {
 
 t.test('no snippet is left out', async (t) => {
   t.strictSame([...new Set(snippets.map(({ heading }) => heading))],
-    ['Usage', 'Publishing', 'Who may do what', 'The client', 'Sending to a user', 'Under load', 'Storage adapters'])
-  t.equal(snippets.length, 10)
+    ['Usage', 'Publishing', 'Channels', 'Hooks', 'AsyncAPI', 'Who may do what', 'The client', 'Sending to a user', 'Under load', 'Storage adapters'])
+  t.equal(snippets.length, 13)
 })

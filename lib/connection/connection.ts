@@ -313,12 +313,13 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
     else if (!this.ended) work()
   }
 
-  leave (channel: string): void {
+  leave (channel: string, replaced = false): void {
     this.#grants?.release(channel)
     const subscription = this.subscriptions.get(channel)
     if (subscription === undefined) return
     subscription.close()
     this.subscriptions.delete(channel)
+    if (replaced) return
     const { client } = subscription
     const { name, params, rules } = this.service.broker.channels.reach(channel, client)
     rules.hooks.unsubscribe?.({ channel: name, params, client })

@@ -116,8 +116,8 @@ export interface ConnectionContext extends Expiring {
   readonly grants: Grants
   /** Does something once the hello has been answered, or at once; not if it ends before. */
   whenWelcomed (work: () => void): void
-  /** Ends a subscription, if there is one. Its stored cursor stays. */
-  leave (channel: string): void
+  /** Ends a subscription, if there is one. Its stored cursor stays. `replaced`: another one takes its place, so that no hook hears of an end. */
+  leave (channel: string, replaced?: boolean): void
   /** Takes and writes nothing from this moment on, in milliseconds since 1970. */
   endAt (timestamp: number): void
   /** Encodes and writes one frame. */

@@ -21,6 +21,7 @@ function documentOf (t: Test, declared: Readonly<Record<string, ChannelOptions>>
   t.ok(validate(document), JSON.stringify(validate.errors))
   for (const [, pointer] of JSON.stringify(document.operations).matchAll(/"\$ref":"#([^"]*)"/g)) {
     const found = (pointer as string).split('/').slice(1).reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key.replaceAll('~1', '/').replaceAll('~0', '~')], document)
+    t.notMatch(pointer, /~(?![01])/, 'a pointer has its tildes escaped')
     t.type(found, 'object', String(pointer))
   }
   return document

@@ -174,7 +174,7 @@ t.test('a connection that ends otherwise leaves no deadline, and one timer serve
   const before = clock.pending
   const peers = await Promise.all(Array.from({ length: 20 }, () => connect('mine')))
   t.equal(service.expiry.size, 20)
-  t.ok(clock.pending <= before + 2, 'the heartbeat’s, and one more')
+  t.ok(clock.pending <= before + 5, 'a few of the node’s, and not one each')
   for (const peer of peers) await peer.cut()
   t.equal(service.expiry.size, 0)
 })

@@ -1,7 +1,9 @@
 import t from 'tap'
 import type { FastifyRequest } from 'fastify'
 import type { HookName, PublishEvent } from '../../types/hooks.js'
-import { FakePeer, openNode, settled, type NodeOptions } from '../helpers/node.js'
+import { memoryStorage } from '../../lib/storage/memory/index.js'
+import { ManualClock } from '../../lib/testkit/manual-clock.js'
+import { FakePeer, openNode, overStorage, settled, type NodeOptions } from '../helpers/node.js'
 import { secret } from '../helpers/peer.js'
 
 const room = 'room/1'
@@ -245,6 +247,36 @@ t.test('onRedeliver: what came before a subscription was back, and not what come
   t.same(of('onDeliver').map((each) => (each as { to: number }).to), [3, 4])
   await own({ clientId: 'other', ...subscriptions(1, { rewind: 4 }) })
   t.equal(of('onRedeliver').length, 1, 'one that is new has missed nothing')
+})
+
+t.test('onRedeliver ends where it was back, and with the log it came back to', async (t) => {
+  for (const anew of [false, true]) {
+    const clock = new ManualClock()
+    const log = { anew: false, held: Promise.resolve() }
+    const storage = overStorage(memoryStorage({ clock }), {
+      log: (original) => ({
+        async read (channel, query) {
+          if (query.limit > 0) await log.held
+          return { ...await original.read(channel, query), ...(log.anew ? { epoch: 'anew' } : {}) }
+        }
+      })
+    })
+    const { own, of, listen, broker } = await open({}, { clock, storage })
+    listen('onDeliver', 'onRedeliver')
+    await (await own({ ...hello, ...subscriptions() }, alice)).cut()
+    for (const n of [1, 2]) await broker.publish(room, n)
+    let release = () => {}
+    log.held = new Promise((resolve) => { release = resolve })
+    const back = await own({ ...hello, ...subscriptions() }, alice)
+    await broker.publish(room, 3)
+    log.anew = anew
+    release()
+    await settled()
+    t.same(back.data, [1, 2, 3])
+    t.match(of('onDeliver'), [{ from: 1, to: 3, epoch: anew ? 'anew' : /./ }])
+    t.match(of('onRedeliver'), anew ? [] : [{ from: 1, to: 2 }])
+    t.equal(of('onRedeliver').length, anew ? 0 : 1)
+  }
 })
 
 t.test('onGap: in the verdict and on the way', async (t) => {

@@ -17,7 +17,8 @@ export async function greet (connection: ConnectionContext, hello: HelloFrame, a
   const session = new Session(service.broker, hello, identity)
   connection.session = session
   if (!service.enter(connection, session)) return
-  await service.broker.hooks.connect?.(request === undefined ? { client: session.client } : { client: session.client, request })
+  const hook = service.broker.hooks.connect
+  if (hook !== null) await hook({ client: session.client, ...(request === undefined ? {} : { request }) })
   connection.entered()
   if (connection.ended) return
   if (end !== Infinity) connection.credentials = new ExpiringCredentials(connection, authenticate, end)

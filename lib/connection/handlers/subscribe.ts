@@ -23,8 +23,8 @@ export async function begin (connection: ConnectionContext, request: Subscriptio
   const until = await permit(connection, 'subscribe', channel)
   // To begin in the past is to read it.
   if (request.rewind !== undefined && request.rewind > 0) await permit(connection, 'history', channel)
-  const { client } = sessionOf(connection)
-  await channel.rules.hooks.subscribe?.({ channel: channel.name, params: channel.params, client, qos: request.qos })
+  const hook = channel.rules.hooks.subscribe
+  if (hook !== null) await hook({ channel: channel.name, params: channel.params, client: sessionOf(connection).client, qos: request.qos })
   const started = await attach(connection, channel, request)
   if (until !== undefined) connection.grants.hold(channel, until)
   return started
@@ -42,7 +42,7 @@ export async function attach (connection: ConnectionContext, channel: Channel, {
     started.subscription.close()
     throw error
   }
-  connection.leave(name)
+  connection.leave(name, true)
   connection.subscriptions.set(name, started.subscription)
   return started
 }
