@@ -179,6 +179,24 @@ t.test('Who may do what', async (t) => {
   t.pass('only alice, and only what is hers')
 })
 
+t.test('Who connects', async (t) => {
+  const [code] = of('Who connects') as [string]
+  const port = await freePort()
+  const serving = await run(`${code}\nawait app.listen({ port: 3000, host: '127.0.0.1' })\nconsole.log('token:' + app.jwt.sign({ sub: 'alice' }, { expiresIn: '1h' }) + ':')`, port)
+  t.teardown(() => end(serving))
+  await serving.prints('token:', ':\n')
+  const token = serving.output().split(':')[1] as string
+  const asking = await run(`
+    import { createClient } from 'fastify-push/client'
+    const alice = createClient('ws://127.0.0.1:3000/push', { token: '${token}' })
+    await alice.channel('room/1').publish('hi').then(({ position }) => console.log('alice', position.offset))
+    const eve = createClient('ws://127.0.0.1:3000/push', { token: '${token}x' })
+    eve.on('error', ({ code }) => console.log('eve', code))`, port)
+  t.teardown(() => end(asking))
+  await asking.prints('alice 1', 'eve PUSH_UNAUTHENTICATED')
+  t.pass('who has a token')
+})
+
 t.test('The client', async (t) => {
   const [code, iterator] = of('The client') as [string, string]
   const port = await freePort()
@@ -226,6 +244,6 @@ t.test('Storage adapters', async (t) => {
 
 t.test('no snippet is left out', async (t) => {
   t.strictSame([...new Set(snippets.map(({ heading }) => heading))],
-    ['Usage', 'Publishing', 'Channels', 'Hooks', 'AsyncAPI', 'Who may do what', 'The client', 'Sending to a user', 'Under load', 'Storage adapters'])
-  t.equal(snippets.length, 13)
+    ['Usage', 'Publishing', 'Channels', 'Hooks', 'AsyncAPI', 'Who may do what', 'Who connects', 'The client', 'Sending to a user', 'Under load', 'Storage adapters'])
+  t.equal(snippets.length, 14)
 })

@@ -13,6 +13,15 @@ describe('the plugin', () => {
     expect<FastifyPushOptions>().type.not.toBeAssignableFrom({ channels: { a: { qos: 3 as const } } })
   })
 
+  test('takes identities and answers that end', () => {
+    expect<FastifyPushOptions>().type.toBeAssignableFrom({ authenticate: () => ({ userId: 'alice', expiresAt: new Date(), claims: 1 }) })
+    expect<FastifyPushOptions>().type.toBeAssignableFrom({ authorize: async () => ({ allow: true, ttl: '1m' }) })
+    expect<FastifyPushOptions>().type.not.toBeAssignableFrom({ authorize: () => ({ allow: true }) })
+    expect<FastifyPushOptions>().type.toBeAssignableFrom({ origins: '*' as const })
+    expect<FastifyPushOptions>().type.toBeAssignableFrom({ origins: (origin: string | undefined) => origin === 'https://example.com' })
+    expect<FastifyPushOptions>().type.not.toBeAssignableFrom({ origins: 'https://example.com' })
+  })
+
   test('knows the request and the token in authenticate', () => {
     const options: FastifyPushOptions = {
       authenticate: async (request, { token }) => {
@@ -35,6 +44,15 @@ describe('fastify.push', () => {
   test('is a decorator', () => {
     expect(app.push).type.toBe<Push>()
     expect(app.push.channel('room/:id', { history: true })).type.toBe<void>()
+  })
+
+  test('acts on clients', () => {
+    expect(app.push.clients).type.toBeCallableWith({ userId: 'alice' })
+    expect(app.push.clients).type.toBeCallableWith({ userId: 'alice', clientId: 'phone' })
+    expect(app.push.clients).type.not.toBeCallableWith({})
+    expect(app.push.clients).type.not.toBeCallableWith({ user: 'alice' })
+    expect(app.push.clients({ clientId: 'phone' }).subscribe('room/1', { qos: 2 })).type.toBe<Promise<void>>()
+    expect(app.push.clients({ clientId: 'phone' }).disconnect).type.not.toBeCallableWith({ code: 'PUSH_BAD_FRAME' })
   })
 
   test('publishes and reads', () => {

@@ -154,8 +154,9 @@ export interface Identity {
 
 /**
  * Says who connects, after the host's own hooks ran on the upgrade request. `token` is what the client was given.
- * `null`, or a throw of an error with a `statusCode` of 400 to 499, refuse the connection with `PUSH_UNAUTHENTICATED`: the client stops. Any
+ * `null`, or a throw of an error with a `statusCode` of 400 to 499, or of what a JWT library says of a token, refuse the connection with `PUSH_UNAUTHENTICATED`: the client stops. Any
  * other throw, or no answer in time, with `PUSH_UNAVAILABLE`: it comes back later.
+ * Where the identity has an `expiresAt`, it is asked again with the same request and another `token`; what it says then must be of the same user.
  */
 export type Authenticate = (request: FastifyRequest, credentials: { readonly token: string | undefined }) =>
   Identity | null | Promise<Identity | null>

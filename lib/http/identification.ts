@@ -3,6 +3,7 @@ import type { Authenticate, Identity } from '../../types/options.js'
 import type { Clock } from '../core/clock.js'
 import { PushError } from '../core/errors.js'
 import { refusal, within } from '../core/hooks.js'
+import { isBadToken } from './bad-token.js'
 
 /** A user's name of half characters would be another one wherever it is stored. */
 const LONE_SURROGATE = /\p{Surrogate}/u
@@ -36,7 +37,7 @@ export class Identification {
       answer = await within<unknown>(clock, timeout, asked, () => new PushError('PUSH_UNAVAILABLE', 'authenticate did not answer in time'))
     } catch (error) {
       request.log.debug({ err: error }, 'push: not authenticated')
-      throw refusal(error, 'PUSH_UNAUTHENTICATED')
+      throw isBadToken(error) ? new PushError('PUSH_UNAUTHENTICATED', undefined, { cause: error }) : refusal(error, 'PUSH_UNAUTHENTICATED')
     }
     const why = faultOf(answer)
     if (why === null) return answer as Identity

@@ -1,0 +1,123 @@
+import cookie from '@fastify/cookie'
+import jwt from '@fastify/jwt'
+import session from '@fastify/session'
+import t, { type Test } from 'tap'
+import { createClient } from '../../lib/client/node.js'
+import type { FastifyPushOptions } from '../../types/index.js'
+import { assertUnharmed, startApp, type TestApp } from '../helpers/app.js'
+import { Peer, secret } from '../helpers/peer.js'
+
+// What hosts use to know their users, as the README shows it: the packages themselves.
+
+const SECRET = 'a secret of a test, of 32 characters or more'
+
+declare module 'fastify' {
+  interface Session { user?: string }
+}
+
+/** How a hello is answered: the user's subscription, or the code of the goodbye. */
+async function answerTo ({ url }: TestApp, token: string | undefined, headers: Record<string, string> = {}): Promise<string> {
+  const peer = await Peer.open(url, { hello: { type: 'hello', session: secret(), ...(token === undefined ? {} : { token }), subscriptions: [{ channel: '$inbox', qos: 1 }] }, headers })
+  const answer = await Promise.race([peer.take('welcome').then(() => 'welcome', () => peer.ended.then(({ reason }) => reason)), peer.ended.then(({ reason }) => reason)])
+  await peer.close()
+  return answer
+}
+
+const start = (t: Test, options: FastifyPushOptions, prepare: Parameters<typeof startApp>[2]) => startApp(t, { channels: { news: {} }, ...options }, prepare)
+
+t.test('@fastify/jwt: a JWT as the token', async (t) => {
+  const made = await start(t, {
+    authenticate: async (_request, { token }) => {
+      if (token === undefined) return null
+      const { sub, exp } = made.app.jwt.verify<{ sub: string, exp: number }>(token)
+      return { userId: sub, expiresAt: exp * 1000 }
+    }
+  }, (app) => app.register(jwt, { secret: SECRET }))
+  const { app, log } = made
+  const good = app.jwt.sign({ sub: 'alice' }, { expiresIn: '1h' })
+  t.equal(await answerTo(made, good), 'welcome')
+  const [head, , signature] = good.split('.')
+  const forged: [string, string | undefined][] = [
+    ['none', undefined],
+    ['no JWT', 'alice'],
+    ['expired', app.jwt.sign({ sub: 'alice', exp: 1 })],
+    ['not yet', app.jwt.sign({ sub: 'alice' }, { expiresIn: '2h', notBefore: '1h' })],
+    ['another payload', `${head}.${Buffer.from('{"sub":"bob","exp":9999999999}').toString('base64url')}.${signature}`],
+    ['no signature', `${Buffer.from('{"alg":"none"}').toString('base64url')}.${Buffer.from('{"sub":"bob","exp":9999999999}').toString('base64url')}.`],
+    ['cut short', good.slice(0, -3)],
+    ['not a string of Base64', `${good}é`]
+  ]
+  for (const [name, token] of forged) t.equal(await answerTo(made, token), 'PUSH_UNAUTHENTICATED', name)
+  assertUnharmed(t, log)
+})
+
+t.test('a JWT that ends is refreshed in band, and the connection stays', async (t) => {
+  const made = await start(t, {
+    authenticate: async (_request, { token }) => {
+      if (token === undefined) return null
+      const { sub, exp } = made.app.jwt.verify<{ sub: string, exp: number }>(token)
+      return { userId: sub, expiresAt: exp * 1000 }
+    }
+  }, (app) => app.register(jwt, { secret: SECRET }))
+  let given = 0
+  const client = createClient(made.url, {
+    token: async () => {
+      given++
+      return made.app.jwt.sign({ sub: 'alice', exp: Math.floor(Date.now() / 1000) + 2 })
+    }
+  })
+  t.teardown(() => client.close())
+  const states: string[] = []
+  client.on('state', (state) => { states.push(state) })
+  const got: unknown[] = []
+  await client.channel('news').subscribe(({ data }) => { got.push(data) }).ready
+  const began = Date.now()
+  while (Date.now() - began < 3000) await new Promise((resolve) => { setTimeout(resolve, 50) })
+  await made.app.push.publish('news', 'still here', { wait: 'delivered' })
+  t.same(got, ['still here'])
+  t.ok(given >= 3, `${given} tokens`)
+  t.same(states, ['connecting', 'live'])
+})
+
+t.test('@fastify/jwt in a cookie', async (t) => {
+  const made = await start(t, {
+    authenticate: async (request) => {
+      const { sub, exp } = await request.jwtVerify<{ sub: string, exp: number }>({ onlyCookie: true })
+      return { userId: sub, expiresAt: exp * 1000 }
+    }
+  }, async (app) => {
+    await app.register(cookie)
+    await app.register(jwt, { secret: SECRET, cookie: { cookieName: 'token', signed: false } })
+  })
+  const good = made.app.jwt.sign({ sub: 'alice' }, { expiresIn: '1h' })
+  t.equal(await answerTo(made, undefined, { cookie: `token=${good}` }), 'welcome')
+  t.equal(await answerTo(made, good), 'PUSH_UNAUTHENTICATED', 'only the cookie')
+  t.equal(await answerTo(made, undefined, { cookie: `token=${good.slice(0, -3)}` }), 'PUSH_UNAUTHENTICATED')
+  t.equal(await answerTo(made, undefined, { cookie: `token=${made.app.jwt.sign({ sub: 'alice', exp: 1 })}` }), 'PUSH_UNAUTHENTICATED')
+  t.equal(await answerTo(made, undefined, { cookie: 'token=' }), 'PUSH_UNAUTHENTICATED')
+  await t.rejects(Peer.open(made.url, { headers: { cookie: `token=${good}`, origin: 'https://evil.example' } }), /403/, 'cookies come along from pages of all sites')
+  assertUnharmed(t, made.log)
+})
+
+t.test('@fastify/session', async (t) => {
+  const made = await start(t, {
+    authenticate: ({ session: { user } }) => user === undefined ? null : { userId: user }
+  }, async (app) => {
+    await app.register(cookie)
+    await app.register(session, { secret: SECRET, cookie: { secure: false } })
+    app.get('/in', async (request) => { request.session.user = 'alice' })
+    app.get('/out', async (request) => { await request.session.destroy() })
+  })
+  const http = `http://127.0.0.1:${made.port}`
+  const answer = await fetch(`${http}/in`)
+  const header = String(answer.headers.get('set-cookie')).split(';')[0] as string
+  t.equal(await answerTo(made, undefined, { cookie: header }), 'welcome')
+  t.equal(await answerTo(made, undefined), 'PUSH_UNAUTHENTICATED')
+  t.equal(await answerTo(made, undefined, { cookie: `${header.slice(0, -4)}AAAA` }), 'PUSH_UNAUTHENTICATED', 'a signature that is none')
+  const peer = await Peer.owner(made.url, {}, { headers: { cookie: header } })
+  await fetch(`${http}/out`, { headers: { cookie: header } })
+  t.equal(await answerTo(made, undefined, { cookie: header }), 'PUSH_UNAUTHENTICATED', 'signed out')
+  await made.app.push.clients({ userId: 'alice' }).disconnect({ code: 'PUSH_EXPIRED' })
+  t.same(await peer.ended, { code: 4440, reason: 'PUSH_EXPIRED' }, 'and who was connected says anew who it is')
+  assertUnharmed(t, made.log)
+})
