@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import Fastify from 'fastify'
 import fastifyPush from '../../lib/index.js'
 import type { Push } from '../../types/index.js'
+import { accounts } from './accounts.js'
 import { Network } from './network.js'
 import { pages } from './pages.js'
 
@@ -19,9 +21,10 @@ export interface Chat {
 export async function startChat (port: number): Promise<Chat> {
   const network = new Network()
   const app = Fastify({ forceCloseConnections: true })
+  await app.register(accounts, { secret: randomBytes(32).toString('hex') })
   await app.register(fastifyPush, {
-    channels: { 'room/:name': { history: { limit: 200, ttl: '1d' }, clientPublish: true } },
-    session: { ttl: '1h' } // a page that was cut off for that long still continues where it was
+    authenticate: (_request, { token }) => app.identify(token),
+    channels: { 'room/:name': { history: { limit: 200, ttl: '1d' }, clientPublish: true, presence: { grace: '5s' } } }
   })
   await app.register(pages, { network })
   await app.listen({ host: '127.0.0.1', port: 0, backlog: 4096 })

@@ -36,9 +36,24 @@ const isCut = (text: string) => /^WebSocket connection to \S+ failed: .*ERR_CONN
 
 async function enter (chat: Chat, name: string, viewport?: { width: number, height: number }): Promise<Page> {
   const page = await browser.open(chat.url, viewport)
-  await page.fill('#name', name)
-  await state(page, 'live')
+  await signIn(page, name)
   return page
+}
+
+async function signIn (page: Page, name: string): Promise<void> {
+  await page.fill('#name', name)
+  await page.press('#name', 'Enter')
+  await state(page, 'live')
+}
+
+/** Waits until the page shows somebody as doing something. */
+async function member (page: Page, name: string, doing: 'here' | 'away' | 'typing'): Promise<void> {
+  await page.locator(`#members li[data-name="${name}"][data-doing="${doing}"]`).waitFor()
+}
+
+/** Who is there, as the page shows it. */
+function members (page: Page): Promise<string[]> {
+  return page.locator('#members .sender').allTextContents()
 }
 
 async function say (page: Page, text: string, qos: QoS = 2): Promise<void> {
@@ -100,7 +115,7 @@ scenario('a page that reloads while messages flow shows each once and in order',
   const all: string[] = []
   for (let n = 1; n <= 24; n++) {
     all.push(`message ${n}`)
-    await chat.push.publish(ROOM, { name: 'Server', text: `message ${n}` }, { qos: n % 2 === 0 ? 1 : 2 })
+    await chat.push.publish(ROOM, { text: `message ${n}` }, { qos: n % 2 === 0 ? 1 : 2 })
     const reloaded = n % 8 === 4 ? reloading.reload({ waitUntil: 'commit' }) : null
     await placed(steady, `message ${n}`)
     await reloaded
@@ -165,7 +180,7 @@ scenario('what the room no longer keeps is said aloud', async (t, chat) => {
   await say(ada, 'before')
   await placed(ada, 'before')
   await toggleNetwork(ada, 'cut')
-  for (let n = 1; n <= 205; n++) await chat.push.publish(ROOM, { name: 'Server', text: `message ${n}` })
+  for (let n = 1; n <= 205; n++) await chat.push.publish(ROOM, { text: `message ${n}` })
   await toggleNetwork(ada, 'restored')
   await placed(ada, 'message 205')
   await ada.locator('#journal').getByText('gap of 5', { exact: true }).waitFor()
@@ -181,4 +196,49 @@ scenario('nothing is wider than a small screen', async (t, chat) => {
   await say(page, 'whispered', 0)
   const excess = await page.evaluate(() => Array.from(document.querySelectorAll('html, main, .scroll, .composer'), (each) => each.scrollWidth - each.clientWidth))
   t.same(excess, [0, 0, 0, 0], 'no horizontal scroll')
+})
+
+scenario('who is there, and what they do', async (t, chat) => {
+  const ada = await enter(chat, 'Ada')
+  await member(ada, 'Ada', 'here')
+  const grace = await enter(chat, 'Grace')
+  await member(ada, 'Grace', 'here')
+  await member(grace, 'Ada', 'here')
+  t.same(await members(ada), ['Ada (you)', 'Grace'])
+  await grace.locator('#text').pressSequentially('I think')
+  await member(ada, 'Grace', 'typing')
+  await grace.press('#text', 'Enter')
+  await member(ada, 'Grace', 'here')
+  await toggleNetwork(grace, 'cut')
+  await toggleNetwork(grace, 'restored')
+  t.same(await members(ada), ['Ada (you)', 'Grace'], 'a short cut shows nothing')
+  const second = await enter(chat, 'Grace')
+  await member(second, 'Ada', 'here')
+  t.same(await members(ada), ['Ada (you)', 'Grace'], 'one person with two windows')
+  await second.click('#sign-out')
+  await second.waitForSelector('#sign-in[open]')
+  await grace.click('#sign-out')
+  await ada.locator('#members li[data-name="Grace"]').waitFor({ state: 'detached' })
+  t.equal(await ada.locator('#member-count').textContent(), '1')
+})
+
+scenario('who signs in again sees how much is new', async (t, chat) => {
+  const ada = await enter(chat, 'Ada')
+  const grace = await enter(chat, 'Grace')
+  await say(ada, 'before')
+  await placed(grace, 'before')
+  await grace.click('#sign-out')
+  await grace.waitForSelector('#sign-in[open]')
+  for (const text of ['one', 'two', 'three']) await say(ada, text)
+  await placed(ada, 'three')
+  await signIn(grace, 'Grace')
+  await placed(grace, 'three')
+  t.equal(await grace.locator('#unread').textContent(), '3 new messages since you left')
+  t.same(await texts(grace), ['one', 'two', 'three'])
+  await grace.click('#sign-out')
+  await grace.waitForSelector('#sign-in[open]')
+  await signIn(grace, 'Edsger')
+  await placed(grace, 'three')
+  t.equal(await grace.locator('#unread').count(), 0, 'somebody else has read nothing before')
+  t.same(await texts(grace), ['before', 'one', 'two', 'three'])
 })

@@ -1,14 +1,21 @@
 import { createClient } from '../../../lib/client/browser.js'
 import type { Message, PushError, QoS } from '../../../lib/client/index.js'
 import { showState } from './badge.js'
+import { askName, tokenFor } from './account.js'
 import { CatchUp } from './catch-up.js'
-import { isWords, load, save, type Shown, type Words } from './saved.js'
-import { element, journal, setMark, show, tally } from './view.js'
+import { Members } from './members.js'
+import { forget, isWords, load, save, type Shown, type Words } from './saved.js'
+import { element, journal, setMark, show, showUnread, tally } from './view.js'
 
 const promises = ['at most once: lost if the network is', 'at least once', 'exactly once'] as const
 
 const saved = load()
-const client = createClient(`ws://${location.host}/push?page=${saved.page}`, { store: sessionStorage })
+const isNew = saved.name === null
+const name = saved.name ??= await askName()
+save(saved)
+
+// The name of this page as a client keeps its place in the room while nobody is signed in here.
+const client = createClient(`ws://${location.host}/push?page=${saved.page}`, { clientId: saved.page, token: () => tokenFor(name), store: sessionStorage })
 const room = client.channel<Words>('room/lobby')
 
 // ---- what is said
@@ -20,9 +27,9 @@ let arrived = tally(() => '')
 const isOwn = (id: string) => id.startsWith(`${saved.page}.`)
 
 // Each message comes here once, in order, also over cuts and reloads: nothing has to be compared or sorted.
-function receive ({ id, data, qos, timestamp, position }: Message): void {
+function receive ({ id, data, qos, timestamp, position, publisher }: Message): void {
   if (!isWords(data)) return
-  const message: Shown = { id, name: data.name, text: data.text, qos, timestamp, offset: position?.offset ?? null }
+  const message: Shown = { id, name: publisher?.userId ?? 'Server', text: data.text, qos, timestamp, offset: position?.offset ?? null }
   saved.waiting = saved.waiting.filter((each) => each.id !== id)
   saved.shown.push(message)
   save(saved)
@@ -31,14 +38,14 @@ function receive ({ id, data, qos, timestamp, position }: Message): void {
 }
 
 async function say (text: string, qos: QoS): Promise<void> {
-  const { name, page } = saved
+  const { page } = saved
   const message: Shown = { id: `${page}.${crypto.randomUUID().slice(0, 8)}`, name, text, qos, timestamp: Date.now(), offset: null }
   const isLate = client.state !== 'live'
   saved.waiting.push(message)
   save(saved)
   show(message, 'sending')
   try {
-    await room.publish({ name, text }, { qos, id: message.id })
+    await room.publish({ text }, { qos, id: message.id })
     if (qos === 0) return // nobody acknowledges it: sent is what comes back
     setMark(message.id, 'sent')
     if (isLate) arrived()
@@ -98,12 +105,16 @@ element<HTMLFormElement>('composer').addEventListener('submit', (event) => {
   const field = element<HTMLInputElement>('text')
   const text = field.value.trim()
   field.value = ''
+  members.stopped()
   if (text !== '') say(text, chosenQoS())
 })
 
-element<HTMLInputElement>('name').addEventListener('change', ({ target }) => {
-  saved.name = (target as HTMLInputElement).value.trim() || saved.name
-  save(saved)
+element('text').addEventListener('input', () => members.typed())
+
+element('sign-out').addEventListener('click', async () => {
+  await client.close()
+  forget(saved)
+  location.reload()
 })
 
 element('composer').addEventListener('change', showPromise)
@@ -136,10 +147,19 @@ function showPromise (): void {
 
 // ---- the beginning
 
-element<HTMLInputElement>('name').value = saved.name
+element('self').textContent = name
+document.body.classList.add('signed-in')
 showPromise()
 for (const message of saved.shown) show(message, isOwn(message.id) ? 'sent' : undefined)
 for (const message of saved.waiting) show(message, 'sending')
 giveUpVolatile()
-room.subscribe(receive, { qos: 2, rewind: 50 })
+const members = new Members(room, name)
 network()
+if (isNew) await unread()
+room.subscribe(receive, { qos: 2, rewind: 50 })
+
+/** Somebody who was here before, and away, sees where to go on reading. */
+async function unread (): Promise<void> {
+  const count = await room.unread().catch(() => 0)
+  if (count > 0) showUnread(count)
+}

@@ -1,14 +1,14 @@
 import type { QoS } from '../../../types/index.js'
 
-/** What is said in the room: the data of a message. */
+/** What is said in the room: the data of a message. Who says it, the server knows. */
 export interface Words {
-  readonly name: string
   readonly text: string
 }
 
 /** A message as it is shown. */
 export interface Shown extends Words {
   readonly id: string
+  readonly name: string
   readonly qos: QoS
   /** Milliseconds since 1970. */
   readonly timestamp: number
@@ -21,9 +21,10 @@ export interface Shown extends Words {
  * saved here by its handler, before the cursor moves, so that none is missing and none is shown twice.
  */
 export interface Saved {
-  /** Names this page; begins the ids of its messages. */
+  /** Names this page, also as a client; begins the ids of its messages. */
   readonly page: string
-  name: string
+  /** Who has signed in. */
+  name: string | null
   shown: Shown[]
   waiting: Shown[]
 }
@@ -35,7 +36,13 @@ const MAX_SHOWN = 300
 export function load (): Saved {
   const text = sessionStorage.getItem(KEY)
   if (text !== null) return JSON.parse(text) as Saved
-  return { page: crypto.randomUUID(), name: `Guest ${100 + Math.floor(Math.random() * 900)}`, shown: [], waiting: [] }
+  return { page: crypto.randomUUID(), name: null, shown: [], waiting: [] }
+}
+
+/** Forgets all but the name of this page: somebody else may sign in next. The server keeps each person's cursor. */
+export function forget ({ page }: Saved): void {
+  sessionStorage.clear()
+  save({ page, name: null, shown: [], waiting: [] })
 }
 
 /** Keeps it for the next load of this page. */
@@ -46,6 +53,6 @@ export function save (saved: Saved): void {
 
 /** Whether some data is what this page says; anybody may publish anything. */
 export function isWords (data: unknown): data is Words {
-  const { name, text } = (data ?? {}) as Partial<Words>
-  return typeof name === 'string' && typeof text === 'string'
+  const { text } = (data ?? {}) as Partial<Words>
+  return typeof text === 'string'
 }

@@ -31,6 +31,13 @@ export function show (message: Shown, mark?: Mark): void {
   if (isAtEnd || list === waiting) scroll.scrollTop = scroll.scrollHeight
 }
 
+/** Draws a line above what this person has not seen yet. */
+export function showUnread (count: number): void {
+  const line = part('li', `${count} new ${count === 1 ? 'message' : 'messages'} since you left`, 'unread')
+  line.id = 'unread'
+  log.append(line)
+}
+
 /** Says how far a message of this page has come. */
 export function setMark (id: string, mark: Mark, text = mark === 'sending' ? 'sending…' : mark === 'sent' ? '✓' : 'not sent'): void {
   const bubble = bubbles.get(id)
@@ -78,7 +85,8 @@ function bubbleOf ({ id, name, text, qos, timestamp, offset }: Shown): HTMLEleme
   return bubble
 }
 
-function part<Tag extends keyof HTMLElementTagNameMap> (tag: Tag, text: string, className = ''): HTMLElementTagNameMap[Tag] {
+/** An element with a text. */
+export function part<Tag extends keyof HTMLElementTagNameMap> (tag: Tag, text: string, className = ''): HTMLElementTagNameMap[Tag] {
   const made = document.createElement(tag)
   made.textContent = text
   if (className !== '') made.className = className
@@ -86,7 +94,7 @@ function part<Tag extends keyof HTMLElementTagNameMap> (tag: Tag, text: string, 
 }
 
 /** One colour a name, similar names far apart. */
-function hueOf (name: string): number {
+export function hueOf (name: string): number {
   let sum = 0
   for (const character of name) sum = (sum * 31 + (character.codePointAt(0) ?? 0)) % 997
   return sum * 137 % 360
