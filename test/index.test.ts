@@ -184,7 +184,15 @@ t.test('wrong options end the start with PUSH_OPTIONS and name the option', asyn
     [{ channels: { news: { history: { limit: 0 } } } }, /history\.limit/],
     [{ channels: { news: { history: { bytes: 0 } } } }, /history\.bytes/],
     [{ channels: { news: { history: { ttl: 0 } } } }, /history\.ttl/],
-    [{ channels: { news: { history: 'all' } } }, /history/]
+    [{ channels: { news: { history: 'all' } } }, /history/],
+    [{ presence: true }, /presence/],
+    [{ presence: { online: 1 } }, /presence\.online/],
+    [{ presence: { grace: 0 } }, /presence\.grace/],
+    [{ channels: { news: { presence: 'yes' } } }, /presence/],
+    [{ channels: { news: { presence: null } } }, /presence/],
+    [{ channels: { news: { presence: { grace: 'x' } } } }, /news.*presence\.grace/],
+    [{ channels: { news: { presence: { data: 0 } } } }, /presence\.data/],
+    [{ channels: { news: { presence: { data: 65_537 } } } }, /presence\.data/]
   ]
   for (const [options, name] of wrong) {
     const { app } = makeHost()

@@ -216,6 +216,18 @@ t.test('The client', async (t) => {
   t.equal(iterating.output(), 'one\ntwo\n')
 })
 
+t.test('Who is here', async (t) => {
+  const [server, client] = of('Who is here') as [string, string]
+  const port = await freePort()
+  const serving = await run(server, port)
+  t.teardown(() => end(serving))
+  await serving.prints('0 0 0 null\nfalse\n[]\nnull')
+  const present = await run(client, port)
+  t.teardown(() => end(present))
+  await present.prints("join phone alice { mood: 'curious' } join", "update phone { mood: 'delighted' }", 'alice is online', 'leave phone leave')
+  t.match(present.output(), /^1 1$/m)
+})
+
 t.test('Sending to a user', async (t) => {
   const [code] = of('Sending to a user') as [string]
   const sending = await run(code, await freePort())
@@ -244,6 +256,6 @@ t.test('Storage adapters', async (t) => {
 
 t.test('no snippet is left out', async (t) => {
   t.strictSame([...new Set(snippets.map(({ heading }) => heading))],
-    ['Usage', 'Publishing', 'Channels', 'Hooks', 'AsyncAPI', 'Who may do what', 'Who connects', 'The client', 'Sending to a user', 'Under load', 'Storage adapters'])
-  t.equal(snippets.length, 14)
+    ['Usage', 'Publishing', 'Channels', 'Hooks', 'AsyncAPI', 'Who may do what', 'Who connects', 'The client', 'Who is here', 'Sending to a user', 'Under load', 'Storage adapters'])
+  t.equal(snippets.length, 16)
 })

@@ -92,7 +92,7 @@ export interface Limits {
   frameBytes?: number
   /** Time until the hello. Default 10 s. */
   helloTimeout?: Duration
-  /** Channels that one connection subscribes to. Default 1,000. */
+  /** Channels that one connection subscribes to, and that it enters. Default 1,000. */
   subscriptions?: number
   /** Unanswered publishes of one connection. Default 256. */
   publishesInFlight?: number

@@ -14,7 +14,7 @@ const TYPING = 3000
 export class Members {
   readonly #room: Channel<unknown>
   readonly #self: string
-  /** By client: one person may have several windows open. */
+  /** By member: one person may have several windows open. */
   readonly #members = new Map<string, Member>()
   #doing: Doing | null = null
   #typing: ReturnType<typeof setTimeout> | undefined
@@ -23,8 +23,8 @@ export class Members {
     this.#room = room
     this.#self = self
     for (const event of ['join', 'update'] as const) room.on(event, (member) => { this.#set(member) })
-    room.on('leave', ({ clientId }) => {
-      this.#members.delete(clientId)
+    room.on('leave', ({ id }) => {
+      this.#members.delete(id)
       this.#show()
     })
     document.addEventListener('visibilitychange', () => this.#tell())
@@ -53,7 +53,7 @@ export class Members {
   }
 
   #set (member: Member): void {
-    this.#members.set(member.clientId, member)
+    this.#members.set(member.id, member)
     this.#show()
   }
 
