@@ -1,6 +1,6 @@
-import Fastify from 'fastify'
+import Fastify, { type FastifyRequest } from 'fastify'
 import { describe, expect, test } from 'tstyche'
-import fastifyPush, { memoryStorage, PushError, type Code, type FastifyPushOptions, type HistoryPage, type Message, type PublishResult, type Push, type StorageAdapter } from '../lib/index.js'
+import fastifyPush, { memoryStorage, PushError, type AsyncApi, type ClientInfo, type Code, type FastifyPushOptions, type HistoryPage, type Message, type PublishResult, type Push, type StorageAdapter } from '../lib/index.js'
 
 const app = Fastify()
 
@@ -63,6 +63,27 @@ describe('fastify.push', () => {
     expect(app.push.history('room/1', { limit: 20, reverse: true })).type.toBe<Promise<HistoryPage>>()
     expect<HistoryPage<string>['messages'][number]>().type.toBe<Message<string>>()
   })
+})
+
+describe('hooks', () => {
+  test('are added by name, and know what they are told', () => {
+    expect(app.push.addHook('onPublish', ({ data, client, params }) => {
+      expect(data).type.toBe<unknown>()
+      expect(client).type.toBe<ClientInfo | null>()
+      expect(params).type.toBe<Readonly<Record<string, string>>>()
+    })).type.toBe<void>()
+    app.push.addHook('onConnect', async ({ request }) => { expect(request).type.toBe<FastifyRequest | undefined>() })
+    app.push.addHook('onDrop', ({ reason }) => { expect(reason).type.toBe<'qos0' | 'slow' | 'given-up'>() })
+    expect(app.push.addHook).type.not.toBeCallableWith('onRequest', () => {})
+    expect(app.push.addHook).type.not.toBeCallableWith('onAck', 1)
+    expect(app.push.addHook).type.not.toBeCallableWith('onAck', (event: { channel: number }) => event)
+  })
+})
+
+test('the document of the channels', () => {
+  expect(app.push.asyncapi()).type.toBe<AsyncApi>()
+  expect(app.push.asyncapi).type.toBeCallableWith({ info: { title: 'Chat', version: '1.0.0' }, servers: { main: { host: 'example.com', protocol: 'wss' } } })
+  expect(app.push.asyncapi).type.not.toBeCallableWith({ info: { title: 'Chat' } })
 })
 
 test('a storage adapter is a value', () => {

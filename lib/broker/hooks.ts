@@ -71,8 +71,20 @@ interface Attached {
   readonly own: OwnHooks
 }
 
-const NAMES: ReadonlySet<string> = new Set<HookName>(['onConnect', 'onDisconnect', 'onSubscribe', 'onUnsubscribe', 'onPublish', 'onPresence', 'onDeliver', 'onAck', 'onRedeliver', 'onDrop', 'onGap'])
-const OF_CONNECTIONS: readonly HookName[] = ['onConnect', 'onDisconnect']
+/** What each hook is of. */
+const KINDS: Readonly<Record<HookName, 'connections' | 'channels'>> = {
+  onConnect: 'connections',
+  onDisconnect: 'connections',
+  onSubscribe: 'channels',
+  onUnsubscribe: 'channels',
+  onPublish: 'channels',
+  onPresence: 'channels',
+  onDeliver: 'channels',
+  onAck: 'channels',
+  onRedeliver: 'channels',
+  onDrop: 'channels',
+  onGap: 'channels'
+}
 
 /** All hooks of the host. They can be added until it has started. */
 export class Hooks {
@@ -95,14 +107,16 @@ export class Hooks {
 
   /** Adds a hook in a place. Throws `PUSH_OPTIONS`. */
   add (scope: HookScope, name: HookName, hook: unknown): void {
-    if (!NAMES.has(name)) throw new PushError('PUSH_OPTIONS', `no hook is called ${JSON.stringify(name)}`)
+    if (!Object.hasOwn(KINDS, name)) throw new PushError('PUSH_OPTIONS', `no hook is called ${JSON.stringify(name)}`)
     if (typeof hook !== 'function') throw new PushError('PUSH_OPTIONS', `${name} must be a function`)
     if (this.#started) throw new PushError('PUSH_OPTIONS', `${name} cannot be added: the app has started`)
-    const ofConnections = OF_CONNECTIONS.includes(name)
-    const place = ofConnections ? this.root : scope
-    place.add(name, hook as Hook)
-    if (ofConnections) this.#compileConnections()
-    else for (const each of this.#attached) this.#compile(each)
+    if (KINDS[name] === 'connections') {
+      this.root.add(name, hook as Hook)
+      this.#compileConnections()
+    } else {
+      scope.add(name, hook as Hook)
+      for (const each of this.#attached) this.#compile(each)
+    }
   }
 
   /** Fills in, now and later, the hooks of a pattern that was declared in a place. */

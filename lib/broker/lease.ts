@@ -7,8 +7,9 @@ const LEASE = 30_000
 /** How often it is renewed while it runs. */
 const RENEWALS = 3
 
-/** Orphans that are let go at once. */
+/** Orphans that are let go at once, and how often in one visit: what is left then is for the next one. */
 const ORPHANS = 1000
+const ROUNDS = 100
 
 export interface LeaseContext {
   readonly store: PresenceStore
@@ -24,7 +25,7 @@ export interface LeaseContext {
   /** Now and then. */
   visit (): Promise<void>
   /** A member whose node is gone. */
-  orphan (orphan: Orphan): Promise<void>
+  readonly orphan: (orphan: Orphan) => Promise<void>
 }
 
 /** The lease that a node keeps for all the members it holds: one timer renews it, and looks after the members of nodes that are gone. */
@@ -104,6 +105,17 @@ export class Lease {
       this.#isLapsed = false
     }
     await context.visit()
-    for (const orphan of await context.store.orphans(ORPHANS)) await context.orphan(orphan).catch(context.onError)
+    await this.#letGo()
+  }
+
+  async #letGo (): Promise<void> {
+    const { store, orphan, onError } = this.#context
+    for (let round = 0; round < ROUNDS; round++) {
+      const orphans = await store.orphans(ORPHANS)
+      const outcomes = await Promise.allSettled(orphans.map(orphan))
+      const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+      if (failed !== undefined) onError(failed.reason) // they would all be as they were
+      if (failed !== undefined || orphans.length < ORPHANS) return
+    }
   }
 }

@@ -8,6 +8,9 @@ import { MemberChanges, type ChangesContext, type Presentee } from './member-cha
 import { decodeMember, encodeMember, memberOf } from './presence-bodies.js'
 import { randomId } from './random-id.js'
 
+/** Members that are entered anew at once. */
+const AT_ONCE = 100
+
 /**
  * One connection's being in one channel.
  * - `entering`: the storage is being asked.
@@ -191,8 +194,11 @@ export class Presence {
 
   // The lease had run out, and others may have let go of what this node holds.
   async #enterAnew (): Promise<void> {
-    for (const { channel, who, member, body, phase, ended } of [...this.#stays.values()]) {
-      if (phase === 'in' && ended === null) await this.#changes.enter(channel.name, who, member, body)
+    const stays = [...this.#stays.values()]
+    for (let i = 0; i < stays.length; i += AT_ONCE) {
+      await Promise.all(stays.slice(i, i + AT_ONCE).map(async ({ channel, who, member, body, phase, ended }) => {
+        if (phase === 'in' && ended === null) await this.#changes.enter(channel.name, who, member, body)
+      }))
     }
   }
 

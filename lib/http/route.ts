@@ -43,6 +43,7 @@ export function addRoute (fastify: FastifyInstance, { path, service, authenticat
     url: path,
     schema: { hide: true } as object,
     onRequest: (request, reply, done) => {
+      takeHello(request.raw) // where the host's upgrades come from another server
       if (request.headers.upgrade === undefined) return done()
       if (!foreign(request, reply)) admit(request, reply, service, done)
     },

@@ -30,12 +30,12 @@ async function pass ({ clock }: TestNode, ms: number): Promise<void> {
 }
 
 /** Three nodes on one storage; the first sees it as `first` says. */
-async function cluster (first: (storage: StorageAdapter) => StorageAdapter = (storage) => storage): Promise<{ nodes: [TestNode, TestNode, TestNode], clock: ManualClock }> {
+async function cluster (first: (storage: StorageAdapter) => StorageAdapter = (storage) => storage): Promise<{ nodes: [TestNode, TestNode, TestNode], clock: ManualClock, storage: StorageAdapter }> {
   const clock = new ManualClock()
   const memory = memoryStorage({ clock })
   await memory.open({ onError: (error) => { throw error } })
   const storage = { ...memory, supports: { ...memory.supports, shared: true }, open: async () => {}, close: async () => {} }
-  return { nodes: [await open({ storage: first(storage), clock }), await open({ storage, clock }), await open({ storage, clock })], clock }
+  return { nodes: [await open({ storage: first(storage), clock }), await open({ storage, clock }), await open({ storage, clock })], clock, storage }
 }
 
 t.test('[P-12.1] enter: a member with data, its update, and what is refused', async (t) => {
@@ -223,6 +223,15 @@ t.test('the members of a node that is gone leave when its lease has run out, onc
   t.same(heard(watcher).slice(4).sort(), ['timeout a', 'timeout b', 'timeout c'])
   t.equal((await rest[1].broker.membersOf(room)).connections, 1, 'who went on elsewhere stays')
   t.same(rest.flatMap((node) => node.errors), [])
+})
+
+t.test('all members of a node that is gone leave at once, however many they are', async (t) => {
+  const { nodes: [one], clock, storage } = await cluster()
+  const change = { retention: { limit: 10, bytes: 1000, ttl: 1000 }, remember: 1000, events: { join: new Uint8Array(1), back: new Uint8Array(1), update: new Uint8Array(1) } }
+  const member = { generation: 1, number: 1, node: 'gone', user: null }
+  for (let i = 0; i < 2500; i++) await storage.presence.enter(room, { ...member, key: `k${i}`, body: Buffer.from(`{"id":"k${i}","clientId":"c"}`) }, change)
+  await clock.advanceAsync(10_001)
+  t.equal((await one.broker.membersOf(room)).connections, 0)
 })
 
 t.test('a node whose lease ran out enters its members anew', async (t) => {

@@ -133,3 +133,15 @@ t.test('there are never two writes at once, whenever one is asked for', async (t
     t.equal(store.writes.length, 2)
   }
 })
+
+t.test('where it stood among the comings and goings of members is not kept', async (t) => {
+  const { store, held } = storeWith()
+  const { client, platform, pass } = setUp({ store })
+  client.channel('room/1').on('join', () => {})
+  client.channel('room/1').subscribe(() => {})
+  await pass()
+  platform.last.welcome().records('$presence/room/1', 1)
+  platform.last.records('room/1', 1)
+  await pass(1000)
+  t.same(Object.keys(JSON.parse(held()).cursors).sort(), ['a', 'room/1'])
+})

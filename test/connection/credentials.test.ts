@@ -81,6 +81,29 @@ t.test('nothing gets out or in after its end, however late the timer is', async 
   t.equal((await broker.history('room/1')).messages.length, 1, 'what the server published')
 })
 
+t.test('what was gathered and not written when the timer comes stays', async (t) => {
+  const { identities, connect, inMs, clock } = await make()
+  identities.set('token', { userId: 'alice', expiresAt: inMs(1000) })
+  const peer = await connect('token')
+  clock.advance(999)
+  peer.connection.send({ type: 'ping' })
+  clock.advance(1)
+  t.same(peer.socket.ending, expired)
+  t.equal(peer.all('ping').length, 0)
+})
+
+t.test('what hooks have answered for a time was said of the identity before', async (t) => {
+  const { identities, connect, inMs } = await make({ authorize: ({ client }) => ({ allow: client.claims === 'reader', ttl: '1h' }) })
+  identities.set('one', { userId: 'alice', expiresAt: inMs(10_000), claims: 'reader' })
+  identities.set('two', { userId: 'alice', expiresAt: inMs(20_000), claims: 'nobody' })
+  const peer = await connect('one')
+  await peer.send({ type: 'history', id: 1, channel: 'room/1' })
+  await peer.send({ type: 'token', id: 2, token: 'two' })
+  await peer.send({ type: 'history', id: 3, channel: 'room/1' })
+  t.match(peer.last('history'), { id: 1 })
+  t.match(peer.last('error'), { id: 3, code: 'PUSH_FORBIDDEN' })
+})
+
 t.test('[P-2.10] another token in time', async (t) => {
   const { identities, connect, clock, inMs, asked, broker } = await make({
     authorize: ({ action, client }) => action === 'subscribe' || (client.claims as { mayRead?: boolean } | undefined)?.mayRead === true

@@ -133,16 +133,19 @@ t.test('subscriptions that end or are asked for anew leave nothing behind', asyn
 
 t.test('a subscription that ends while it is asked about is left alone', async (t) => {
   let answer: (allow: boolean) => void = () => {}
-  const { own, clock } = await make(() => clock.now() < 10_000
-    ? { allow: true, ttl: '10s' }
-    : new Promise((resolve) => { answer = (allow) => resolve({ allow, ttl: '10s' }) }))
-  const peer = await own()
-  await peer.send(subscribe(1))
-  await clock.advanceAsync(10_000)
-  await peer.send({ type: 'unsubscribe', id: 2, channel: 'room/1' })
-  answer(false)
-  await settled()
-  t.same(peer.all('unsubscribed'), [{ type: 'unsubscribed', id: 2, channel: 'room/1' }])
+  for (const allow of [true, false]) {
+    const { own, clock, service } = await make(() => clock.now() < 10_000
+      ? { allow: true, ttl: '10s' }
+      : new Promise((resolve) => { answer = (allow) => resolve({ allow, ttl: '10s' }) }))
+    const peer = await own()
+    await peer.send(subscribe(1))
+    await clock.advanceAsync(10_000)
+    await peer.send({ type: 'unsubscribe', id: 2, channel: 'room/1' })
+    answer(allow)
+    await settled()
+    t.same(peer.all('unsubscribed'), [{ type: 'unsubscribed', id: 2, channel: 'room/1' }])
+    t.equal(service.leases.size, 0)
+  }
 })
 
 t.test('with two hooks each answer holds for its own time', async (t) => {
