@@ -40,6 +40,7 @@ export class ExpiringCredentials implements Credentials {
     if (identity === null || identity.userId !== session.client.userId) throw new PushError('PUSH_UNAUTHENTICATED', 'another user')
     this.#hold(endOf(identity, this.#connection.service.broker.clock))
     session.renew(identity)
+    for (const subscription of this.#connection.subscriptions.values()) subscription.client = session.client // hooks see what is known now
     this.#connection.grants.clear()
   }
 
