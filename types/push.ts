@@ -122,7 +122,9 @@ export interface ReceiptOptions {
 export interface Receipt {
   /** The clients that have acknowledged the message, in no order that means anything. */
   readonly acknowledged: ReadonlyArray<{ readonly clientId: string, readonly userId?: string }>
-  /** Pass it as `after` for the next page; `null` at the end. */
+  /** The clients connected to this node that were sent the message and have not acknowledged it yet. */
+  readonly delivered: ReadonlyArray<{ readonly clientId: string, readonly userId?: string }>
+  /** Pass it as `after` for the next page of `acknowledged`; `null` at the end. */
   readonly next: string | null
 }
 

@@ -184,7 +184,7 @@ export class Broker {
   }
 
   #receipt ({ name }: Channel, position: Position | null, options: ReceiptOptions = {}): Promise<Receipt> {
-    return readReceipt(this.storage.cursors, name, position, options, this.settings.limits.historyPage)
+    return readReceipt(this.storage.cursors, name, this.#hub.find(name)?.subscriptions ?? [], position, options, this.settings.limits.historyPage)
   }
 
   /** See `Push.history`. The server may read every channel, also one whose clients may not. */

@@ -3,16 +3,23 @@ import type { Receipt, ReceiptOptions } from '../../types/push.js'
 import type { CursorStore } from '../../types/storage.js'
 import { PushError } from '../core/errors.js'
 import { isPosition } from '../core/position.js'
-import { clientOf } from './session-key.js'
+import { clientOf, type ClientName } from './session-key.js'
 import { USER } from './user-cursor.js'
 
 const DEFAULT_LIMIT = 100
 
+/** Who follows the channel on this node. */
+interface Following {
+  readonly client: ClientName
+  /** Whether it was sent a record, and has not acknowledged it yet. */
+  awaits (position: Position): boolean
+}
+
 /**
- * Who has acknowledged the message at a position: a read of the channel's cursors that stand there or beyond; nothing is stored for it.
+ * Who has acknowledged the message at a position, and who of `following` has yet to: a read of the channel's cursors that stand there or beyond; nothing is stored for it.
  * Rejects with `PUSH_INVALID` for what is no position or no page, or as the storage does.
  */
-export async function readReceipt (cursors: CursorStore, channel: string, position: Position | null, options: ReceiptOptions, most: number): Promise<Receipt> {
+export async function readReceipt (cursors: CursorStore, channel: string, following: Iterable<Following>, position: Position | null, options: ReceiptOptions, most: number): Promise<Receipt> {
   const { limit = DEFAULT_LIMIT, after } = options
   if (!isPosition(position)) throw new PushError('PUSH_INVALID', 'not a position: a message without one has no receipt')
   if (!Number.isSafeInteger(limit) || limit < 1) throw new PushError('PUSH_INVALID', 'limit must be a positive integer')
@@ -20,5 +27,6 @@ export async function readReceipt (cursors: CursorStore, channel: string, positi
   const wanted = Math.min(limit, most)
   const found = await cursors.reached(channel, { position, limit: wanted, ...(after === undefined ? {} : { after }) })
   const sessions = found.filter((session) => session !== USER)
-  return { acknowledged: sessions.map(clientOf), next: found.length < wanted ? null : found.at(-1) ?? null }
+  const delivered = [...following].filter((each) => each.awaits(position)).map(({ client: { clientId, userId } }) => userId === undefined ? { clientId } : { clientId, userId })
+  return { acknowledged: sessions.map(clientOf), delivered, next: found.length < wanted ? null : found.at(-1) ?? null }
 }

@@ -137,6 +137,11 @@ export class Subscription implements Behind {
     return this.#topic.wire
   }
 
+  /** Whether the client was sent a record, and has not acknowledged it yet. */
+  awaits (position: Position): boolean {
+    return this.qos > 0 && this.epoch === position.epoch && this.#next > position.offset && this.reached(position) === 'pending'
+  }
+
   /** What the client has acknowledged last, in whichever epoch; `null` while nothing is known. */
   get acknowledged (): Position | null {
     return this.#acknowledged

@@ -15,12 +15,14 @@ t.test('who acknowledged a message, and who came back later', async (t) => {
   await (await own(away, { userId: 'alice' })).cut()
   const { position, receipt } = await broker.publish(room, 'hi', { receipt: true })
   await settled()
-  t.same(await receipt?.(), { acknowledged: [], next: null })
+  t.match(await receipt?.(), { acknowledged: [], next: null })
+  t.same((await receipt?.())?.delivered.map(({ clientId }) => clientId).sort(), [nobody.last('welcome')?.clientId ?? '', 'phone'].sort(), 'not who is away, and not at QoS 0')
   const ack = { type: 'ack', positions: [{ channel: room, ...position }] }
   await alice.send(ack)
   await nobody.send(ack)
   await settled()
   const name = nobody.last('welcome')?.clientId
+  t.same((await receipt?.())?.delivered, [])
   t.same((await receipt?.())?.acknowledged, [{ clientId: name }, { clientId: 'phone', userId: 'alice' }])
   await (await own(away, { userId: 'alice' })).send(ack)
   await settled()
@@ -52,7 +54,7 @@ t.test('of an inbox the user\'s own cursor is nobody', async (t) => {
   await settled()
   await phone.send({ type: 'ack', positions: [{ channel: '$inbox', ...position }] })
   await settled()
-  t.same(await receipt?.(), { acknowledged: [{ clientId: 'phone', userId: 'alice' }], next: null })
+  t.same(await receipt?.(), { acknowledged: [{ clientId: 'phone', userId: 'alice' }], delivered: [], next: null })
   t.same(await broker.receipt({ userId: 'alice' }, position ?? { epoch: '', offset: 0 }), await receipt?.())
 })
 
@@ -66,7 +68,7 @@ t.test('what has no receipt', async (t) => {
   await t.rejects(broker.receipt({ userId: '' }, somewhere), { code: 'PUSH_INVALID' })
   await t.rejects(broker.receipt(room, somewhere, { limit: 0 }), { code: 'PUSH_INVALID' })
   await t.rejects(broker.receipt(room, somewhere, { after: 7 as unknown as string }), { code: 'PUSH_INVALID' })
-  t.same(await broker.receipt(room, somewhere), { acknowledged: [], next: null })
+  t.same(await broker.receipt(room, somewhere), { acknowledged: [], delivered: [], next: null })
   t.equal((await broker.publish(room, 0)).receipt, undefined)
 })
 
