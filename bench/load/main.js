@@ -13,8 +13,8 @@ let load = null
 answerCalls({
   /** Makes the connections. */
   open ({ peer, port, load: options }) {
-    const { kind, qos = 0, deflate = false, recovery = false, data = 128 } = options
-    const wire = new peers[peer].Wire({ qos, deflate, recovery, data: data === 'realistic' ? realisticData() : plainData(data) })
+    const { kind, qos = 0, deflate = false, recovery = false, users = false, data = 128 } = options
+    const wire = new peers[peer].Wire({ qos, deflate, recovery, users, data: data === 'realistic' ? realisticData() : plainData(data) })
     load = new LOADS[kind](wire, port, options)
     return load.open()
   },

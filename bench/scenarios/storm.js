@@ -14,6 +14,7 @@ export const storm = {
       missed: 10,
       contestants: [
         { peer: 'fastify-push', load: { qos: 1 } },
+        { peer: 'fastify-push', name: 'fastify-push, each a user', server: { users: true }, load: { qos: 1, users: true } },
         { peer: 'ws', load: { replay: false } },
         { peer: 'socket.io', server: { recovery: true }, load: { recovery: true } }
       ],

@@ -21,10 +21,10 @@ const LIMITS = {
 }
 
 /**
- * Options: `dist`, the folder it was built to; `compression`, as the plugin's; `history`, of all channels.
+ * Options: `dist`, the folder it was built to; `compression`, as the plugin's; `history`, of all channels; `users`: each token is a user's name.
  * Handlers: `publish` messages of the server's own; `publishMany`, the same one so many times; `publishEach`, one to each of so many channels; `connections`, how many there are.
  */
-serve(async ({ dist, compression = false, history }) => {
+serve(async ({ dist, compression = false, history, users = false }) => {
   const entry = resolve(dist, 'lib/index.js')
   const { default: fastifyPush } = await import(pathToFileURL(entry))
   // The Fastify that the plugin was made with: that of its own tree.
@@ -34,6 +34,7 @@ serve(async ({ dist, compression = false, history }) => {
     compression,
     heartbeat: { interval: '1h' },
     channels: { '*': { clientPublish: true, ...(history && { history }) } },
+    ...(users && { authenticate: (_request, { token }) => ({ userId: token }) }),
     limits: LIMITS
   })
   await app.listen(LISTEN)

@@ -28,7 +28,7 @@ export class FastifyPushWire extends Wire {
   upgrade ({ role, channel, state }) {
     state.session ??= randomBytes(16).toString('base64url')
     const subscriptions = role === 'subscriber' ? [{ channel, qos: this.qos, ...(state.position && { position: state.position }) }] : []
-    const hello = Buffer.from(JSON.stringify({ type: 'hello', session: state.session, subscriptions })).toString('base64url')
+    const hello = Buffer.from(JSON.stringify({ type: 'hello', session: state.session, ...(this.users && { token: state.session }), subscriptions })).toString('base64url')
     return {
       path: '/push',
       protocol: `${PROTOCOL}, ${PROTOCOL.replace('.1', '')}.hello.${hello}`,

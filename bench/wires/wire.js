@@ -19,11 +19,12 @@ export class Wire {
   #fromEnd = 0
 
   /** @param {WireOptions} options */
-  constructor ({ qos, data, deflate, recovery }) {
+  constructor ({ qos, data, deflate, recovery, users }) {
     this.qos = qos
     this.data = data
     this.deflate = deflate
     this.recovery = recovery
+    this.users = users
   }
 
   /** The request that opens this connection: `{ path, protocol?, extensions? }`. */
@@ -76,4 +77,5 @@ export const isCompressed = (first) => (first & RSV1) !== 0
  * @property {import('../load/data.js').Data} data
  * @property {boolean} deflate whether subscribers offer compression
  * @property {boolean} recovery whether they ask for what they missed, where that is not a matter of course
+ * @property {boolean} users whether each client is a user
  */
