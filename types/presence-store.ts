@@ -71,7 +71,7 @@ interface Change {
 }
 
 export interface EnterChange extends Change {
-  /** The encoded event for each change it may turn out to be. */
+  /** The encoded event for each change it may turn out to be. Each is to be read once at the most: it may be encoded only then. */
   readonly events: Readonly<Record<'join' | 'back' | 'update', Uint8Array>>
 }
 

@@ -1,7 +1,7 @@
 import type { ClientInfo } from '../../types/options.js'
 import type { PresenceChange } from '../../types/hooks.js'
 import type { Member, PresenceCause } from '../../types/presence.js'
-import type { Entered, MemberFence, PresenceStore, StoredMember } from '../../types/presence-store.js'
+import type { EnterChange, Entered, MemberFence, PresenceStore, StoredMember } from '../../types/presence-store.js'
 import type { Retention } from '../../types/retention.js'
 import type { Clock } from '../core/clock.js'
 import { USER } from './own-channels.js'
@@ -46,7 +46,7 @@ export class MemberChanges {
   /** Rejects with the storage's error. */
   async enter (channel: string, who: Presentee, member: Member, body: Uint8Array): Promise<Entered['change']> {
     const { store, clock, retention } = this.#context
-    const events = { join: encodeEvent(clock, 'join', member), back: encodeEvent(clock, 'back', member), update: encodeEvent(clock, 'update', member) }
+    const events = new EnterEvents(clock, member)
     const stored: StoredMember = { ...this.#fence(who), node: this.node, user: who.client.userId ?? null, body }
     const { change } = await store.enter(channel, stored, { events, retention, remember: REMEMBER })
     if (change !== 'none' && change !== 'fenced') this.#tell(channel, change, member)
@@ -76,5 +76,28 @@ export class MemberChanges {
     } catch (error) {
       this.#context.onError(error)
     }
+  }
+}
+
+/** The event of each change that an entering may turn out to be, encoded when the storage asks for it: a client that came back in time is no change. */
+class EnterEvents implements Readonly<EnterChange['events']> {
+  readonly #clock: Clock
+  readonly #member: Member
+
+  constructor (clock: Clock, member: Member) {
+    this.#clock = clock
+    this.#member = member
+  }
+
+  get join (): Uint8Array {
+    return encodeEvent(this.#clock, 'join', this.#member)
+  }
+
+  get back (): Uint8Array {
+    return encodeEvent(this.#clock, 'back', this.#member)
+  }
+
+  get update (): Uint8Array {
+    return encodeEvent(this.#clock, 'update', this.#member)
   }
 }
