@@ -1,8 +1,8 @@
 import type { Member } from '../../types/presence.js'
 import type { Orphan } from '../../types/presence-store.js'
+import { Deadlines, type Deadline } from '../core/deadlines.js'
 import { PushError, toPushError } from '../core/errors.js'
 import type { Channel, Channels, PresenceRules } from './channels.js'
-import { Graces } from './graces.js'
 import { Lease } from './lease.js'
 import { MemberChanges, type ChangesContext, type Presentee } from './member-changes.js'
 import { decodeMember, encodeMember, memberOf } from './presence-bodies.js'
@@ -25,6 +25,8 @@ export interface Stay {
   phase: 'entering' | 'in' | 'out'
   /** How its connection ended. */
   ended: 'leave' | 'timeout' | null
+  /** Until when it may come back, once its connection was lost. */
+  grace: Deadline<Stay> | null
 }
 
 export interface PresenceContext extends ChangesContext {
@@ -41,7 +43,7 @@ export class Presence {
   /** By channel and member: who holds it on this node. */
   readonly #stays = new Map<string, Stay>()
   /** Those whose connections were lost. */
-  readonly #graces: Graces<Stay>
+  readonly #graces: Deadlines<Stay>
   /** Whose leaving the storage did not take. It is tried again. */
   readonly #leaving = new Map<Stay, 'leave' | 'timeout'>()
   /** Whose entering it did not take, where nobody else tries again. */
@@ -51,7 +53,7 @@ export class Presence {
     const { store, clock, onError, sweeps } = context
     this.#context = context
     this.#changes = new MemberChanges(randomId(), context)
-    this.#graces = new Graces(clock, (stay) => this.#end(stay, 'timeout'))
+    this.#graces = new Deadlines(clock, (stay) => this.#end(stay, 'timeout'))
     this.#lease = new Lease({
       store,
       clock,
@@ -89,7 +91,7 @@ export class Presence {
   /** Prepares an entering. Throws `PUSH_NO_PRESENCE`, `PUSH_INVALID`, or `PUSH_TOO_LARGE` for more data than the channel's members may have. */
   stay (channel: Channel, who: Presentee, data: unknown): Stay {
     const member = memberOf(who.memberId, who.client, data, rulesOf(channel).data)
-    return { channel, who, member, body: encodeMember(member), phase: 'entering', ended: null }
+    return { channel, who, member, body: encodeMember(member), phase: 'entering', ended: null, grace: null }
   }
 
   /**
@@ -151,7 +153,7 @@ export class Presence {
     if (holding === undefined || holding.who !== stay.who) return
     holding.ended = stay.ended
     if (holding.ended === 'leave') this.#end(holding, 'leave')
-    else this.#graces.add(holding, rulesOf(holding.channel).grace)
+    else this.#wait(holding)
   }
 
   #take (stay: Stay): void {
@@ -163,8 +165,18 @@ export class Presence {
 
   #forget (stay: Stay): void {
     stay.phase = 'out'
-    this.#graces.delete(stay, rulesOf(stay.channel).grace)
+    this.#endGrace(stay)
     if (this.#stays.get(nameOf(stay)) === stay) this.#stays.delete(nameOf(stay))
+  }
+
+  #wait (stay: Stay): void {
+    this.#endGrace(stay)
+    stay.grace = this.#graces.add(this.#context.clock.now() + rulesOf(stay.channel).grace, stay)
+  }
+
+  #endGrace (stay: Stay): void {
+    if (stay.grace !== null) this.#graces.delete(stay.grace)
+    stay.grace = null
   }
 
   // It could not leave: unless another has taken its place meanwhile, all is as before.

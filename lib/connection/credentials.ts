@@ -2,7 +2,7 @@ import type { Identity } from '../../types/options.js'
 import type { Clock } from '../core/clock.js'
 import { PushError } from '../core/errors.js'
 import { sessionOf, type ConnectionContext, type Credentials, type Peer } from './context.js'
-import type { Deadline } from './expiry.js'
+import type { Expiration } from './expiry.js'
 
 /**
  * When an identity ends, in whole milliseconds since 1970; `Infinity` if it does not. Rounded down: nothing is delivered afterwards.
@@ -20,7 +20,7 @@ export class ExpiringCredentials implements Credentials {
   readonly #connection: ConnectionContext
   /** Holds on to the upgrade request. */
   readonly #authenticate: Peer['authenticate']
-  #deadline: Deadline | null = null
+  #deadline: Expiration | null = null
 
   constructor (connection: ConnectionContext, authenticate: Peer['authenticate'], end: number) {
     this.#connection = connection
@@ -45,7 +45,7 @@ export class ExpiringCredentials implements Credentials {
   }
 
   release (): void {
-    if (this.#deadline !== null) this.#connection.service.expiry.remove(this.#deadline)
+    if (this.#deadline !== null) this.#connection.service.expiry.delete(this.#deadline)
     this.#deadline = null
   }
 

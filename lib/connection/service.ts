@@ -42,8 +42,8 @@ export class Service implements ServiceContext {
   constructor (broker: Broker, heapUsed?: () => number) {
     this.broker = broker
     this.heartbeat = new Heartbeat(broker.clock, broker.settings.heartbeat.interval / 2)
-    this.expiry = new Expiry(broker.clock, () => broker.clock.timestamp())
-    this.leases = new Expiry(broker.clock, () => broker.clock.now())
+    this.expiry = new Expiry(broker.clock, 'timestamp')
+    this.leases = new Expiry(broker.clock, 'now')
     this.buffers = new Buffers(broker.settings.limits.bufferedBytesTotal)
     this.#admission = new Admission(broker.settings.limits, broker.clock, heapUsed)
     this.#unwatch = broker.storage.sessions.watch((session, generation) => this.#supersede(session, generation))

@@ -2,7 +2,7 @@ import type { Channel } from '../broker/channels.js'
 import type { Answer } from '../broker/permissions.js'
 import { toPushError } from '../core/errors.js'
 import type { ConnectionContext, Grants } from './context.js'
-import type { Deadline, Expiring } from './expiry.js'
+import type { Expiration, Expiring } from './expiry.js'
 import { permit } from './permit.js'
 import { revoke } from './revoke.js'
 
@@ -63,7 +63,7 @@ export class TimedGrants implements Grants {
 class Lease implements Expiring {
   readonly #connection: ConnectionContext
   readonly #channel: Channel
-  #deadline: Deadline
+  #deadline: Expiration
   #released = false
 
   constructor (connection: ConnectionContext, channel: Channel, until: number) {
@@ -74,7 +74,7 @@ class Lease implements Expiring {
 
   release (): void {
     this.#released = true
-    this.#connection.service.leases.remove(this.#deadline)
+    this.#connection.service.leases.delete(this.#deadline)
   }
 
   expire (): void {

@@ -1,88 +1,133 @@
 import type { Clock } from './clock.js'
 
-interface Deadline<Item> {
+/** How long the timer waits at the most for moments of the wall clock, in milliseconds: one that was set anew is seen by then. */
+const LOOK = 30_000
+
+/** An item that waits for its moment. */
+export interface Deadline<Item> {
   readonly at: number
   readonly item: Item
+  /** How many were added before it. */
+  readonly number: number
+  /** Where in the heap it is, or was. */
+  place: number
 }
 
-/** Many moments, one timer: a binary heap by time. Moments of the same time come in no particular order. */
+/**
+ * Items that each wait for a moment: a binary heap, and one timer for all of them. To add one and to take one out costs the logarithm of
+ * how many there are. Each is due at its moment or later, never before; of the same moment, the one that was added first is first.
+ */
 export class Deadlines<Item> {
   readonly #clock: Clock
   readonly #due: (item: Item) => void
+  readonly #time: 'now' | 'timestamp'
   readonly #heap: Deadline<Item>[] = []
-  #timer: { readonly at: number, readonly cancel: () => void } | null = null
+  #added = 0
+  #stop: (() => void) | null = null
+  /** When the timer fires, if the clock is not set anew. */
+  #wakeAt = Infinity
 
-  /** `due` is called for each item once its moment has come. It must not throw. */
-  constructor (clock: Clock, due: (item: Item) => void) {
+  /** `due` is called for each item once its moment has come. It must not throw. `time`: which of the clock's times the moments are of. */
+  constructor (clock: Clock, due: (item: Item) => void, time: 'now' | 'timestamp' = 'now') {
     this.#clock = clock
     this.#due = due
+    this.#time = time
   }
 
-  /** Moments that are to come. */
+  /** How many wait. */
   get size (): number {
     return this.#heap.length
   }
 
-  /** Notes a moment of the clock, in its milliseconds. */
-  add (at: number, item: Item): void {
-    const heap = this.#heap
-    let i = heap.push({ at, item }) - 1
-    for (let parent = (i - 1) >> 1; i > 0 && this.#at(parent) > at; parent = (i - 1) >> 1) {
-      this.#swap(i, parent)
-      i = parent
-    }
-    this.#wait()
+  /** Lets an item wait for a moment, in the clock's milliseconds. */
+  add (at: number, item: Item): Deadline<Item> {
+    const deadline = { at, item, number: this.#added++, place: this.#heap.length }
+    this.#heap.push(deadline)
+    this.#up(deadline)
+    if (deadline.place === 0) this.#wait(deadline)
+    return deadline
+  }
+
+  /** It need not wait any more. Returns whether it did. */
+  delete (deadline: Deadline<Item>): boolean {
+    if (!this.#remove(deadline)) return false
+    if (this.#heap.length === 0) this.#rest()
+    return true
   }
 
   /** Forgets them all. */
   clear (): void {
     this.#heap.length = 0
-    this.#wait()
+    this.#rest()
   }
 
-  #at (i: number): number {
-    return this.#heap[i]?.at ?? Infinity
+  #wait (first: Deadline<Item>): void {
+    const now = this.#clock[this.#time]()
+    // A timer that fires too early only looks once more than it would have to.
+    if (this.#stop !== null && this.#wakeAt <= first.at && this.#wakeAt >= now) return
+    this.#rest()
+    const ms = Math.min(this.#time === 'now' ? Infinity : LOOK, Math.max(0, Math.ceil(first.at - now)))
+    this.#wakeAt = now + ms
+    this.#stop = this.#clock.after(ms, () => this.#look())
   }
 
-  #swap (i: number, j: number): void {
-    const heap = this.#heap as [Deadline<Item>]
-    const kept = heap[i as 0]
-    heap[i as 0] = heap[j as 0]
-    heap[j as 0] = kept
+  #rest (): void {
+    this.#stop?.()
+    this.#stop = null
   }
 
-  // The timer is for the earliest of all.
-  #wait (): void {
-    const at = this.#at(0)
-    if (this.#timer?.at === at) return
-    this.#timer?.cancel()
-    this.#timer = at === Infinity ? null : { at, cancel: this.#clock.after(Math.max(at - this.#clock.now(), 0), () => this.#ring()) }
+  #look (): void {
+    this.#stop = null
+    const now = this.#clock[this.#time]()
+    let first = this.#heap[0]
+    for (; first !== undefined && first.at <= now; first = this.#heap[0]) {
+      this.#remove(first)
+      this.#due(first.item)
+    }
+    if (first !== undefined) this.#wait(first)
   }
 
-  #ring (): void {
-    this.#timer = null
-    const now = this.#clock.now()
-    while (this.#at(0) <= now) this.#due(this.#take())
-    this.#wait()
-  }
-
-  #take (): Item {
-    const [{ item }] = this.#heap as [Deadline<Item>]
+  #remove (deadline: Deadline<Item>): boolean {
+    const { place } = deadline
+    if (this.#heap[place] !== deadline) return false
     const last = this.#heap.pop() as Deadline<Item>
-    if (this.#heap.length > 0) {
-      this.#heap[0] = last
-      this.#sink()
-    }
-    return item
+    if (last === deadline) return true
+    this.#put(last, place)
+    this.#up(last)
+    this.#down(last)
+    return true
   }
 
-  #sink (): void {
-    for (let i = 0; ;) {
-      const left = 2 * i + 1
-      const least = this.#at(left + 1) < this.#at(left) ? left + 1 : left
-      if (this.#at(least) >= this.#at(i)) return
-      this.#swap(i, least)
-      i = least
+  #put (deadline: Deadline<Item>, place: number): void {
+    deadline.place = place
+    this.#heap[place] = deadline
+  }
+
+  #up (deadline: Deadline<Item>): void {
+    while (deadline.place > 0) {
+      const above = this.#heap[(deadline.place - 1) >> 1] as Deadline<Item>
+      if (isBefore(above, deadline)) return
+      this.#swap(deadline, above)
     }
   }
+
+  #down (deadline: Deadline<Item>): void {
+    for (;;) {
+      const left = this.#heap[2 * deadline.place + 1]
+      const right = this.#heap[2 * deadline.place + 2]
+      const least = left !== undefined && right !== undefined && isBefore(right, left) ? right : left
+      if (least === undefined || isBefore(deadline, least)) return
+      this.#swap(deadline, least)
+    }
+  }
+
+  #swap (one: Deadline<Item>, other: Deadline<Item>): void {
+    const { place } = one
+    this.#put(one, other.place)
+    this.#put(other, place)
+  }
+}
+
+function isBefore (one: Deadline<unknown>, other: Deadline<unknown>): boolean {
+  return one.at < other.at || (one.at === other.at && one.number < other.number)
 }
