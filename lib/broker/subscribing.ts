@@ -4,9 +4,11 @@ import type { CursorStore, LogState, LogStore } from '../../types/storage.js'
 import { later, resume, type Resumption } from '../core/position.js'
 import type { SubscriptionVerdict } from '../protocol/frames.js'
 import type { Channel } from './channels.js'
+import type { Start } from './cursor.js'
 import type { Hub } from './hub.js'
 import type { Outlet } from './outlet.js'
-import { Subscription, type Start, type SubscriptionContext } from './subscription.js'
+import type { SubscriptionContext } from './subscriber.js'
+import { Subscription } from './subscription.js'
 import { loadUserCursor } from './user-cursor.js'
 
 /** Who subscribes to what, and where it wants to start. */
@@ -49,7 +51,7 @@ export async function subscribe (context: SubscribingContext, request: Subscribe
     const state = await context.log.read(channel.name, { from: 1, limit: 0, bytes: 0 })
     // A new client of a user starts at what none of the user's clients has acknowledged.
     const { start, verdict, gap } = place(isInbox ? { ...request, rewind: Infinity } : request, stored, state)
-    const subscription = new Subscription(context.subscription, topic, request, { ...start, fresh: start.fresh || own === null, slow: channel.rules.slow })
+    const subscription = new Subscription(context.subscription, topic, { ...request, slow: channel.rules.slow }, { ...start, fresh: start.fresh || own === null })
     // What the node heard between the read and its answer, nobody told this subscription.
     if (topic.newest !== null) subscription.hearHead(topic.newest)
     if (gap !== undefined) {
@@ -71,7 +73,7 @@ function resumeFurthest (known: Position, stored: Position | null, state: LogSta
 }
 
 interface Placed {
-  readonly start: Omit<Start, 'slow'>
+  readonly start: Start
   readonly verdict: SubscriptionVerdict['verdict']
   readonly gap?: NonNullable<Resumption['gap']>
 }

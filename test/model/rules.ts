@@ -24,8 +24,8 @@ export const rules: readonly Rule[] = [
   { ...one('1 another epoch: reset', 'core/position.js', 'if (epoch !== cursor.epoch)', 'if (false)', 'hole', 'silent-epoch', 'lost', 'wire-hole', 'not-live'), focus: { actions: { storeLost: 8 } } },
   { ...one('1 at or before the position: duplicate', 'core/position.js', "return 'duplicate'", "return 'deliver'", 'repeat', 'disorder', 'lost', 'wire-repeat'), from: 360 },
   one('1 the next one: deliver', 'core/position.js', "? 'deliver' : 'behind'", "? 'behind' : 'behind'", 'lost', 'not-live'),
-  one('1 further ahead: behind', 'broker/subscription.js', 'else if (batch.to > this.#seen)', 'else if (false)', 'lost', 'not-live'),
-  one('1 read up to the head that was reported', 'broker/subscription.js', 'this.#seen = start.head', 'this.#seen = start.position.offset', 'lost', 'not-live'),
+  one('1 further ahead: behind', 'broker/cursor.js', 'else if (batch.to > this.#seen)', 'else if (false)', 'lost', 'not-live'),
+  one('1 read up to the head that was reported', 'broker/cursor.js', 'this.#seen = start.head', 'this.#seen = start.position.offset', 'lost', 'not-live'),
   one('1 the head is told after an interruption', 'broker/hub.js', 'subscription.hearHead(state);', ';', 'lost', 'not-live'),
   // ---- 2. promises
   { ...one('2 a resend is recognised by its sequence', 'storage/memory/channel-log.js', 'publisher.sequence <= last.sequence', 'false', 'stored-twice', 'publisher-order'), from: 170 },
@@ -59,7 +59,7 @@ export const rules: readonly Rule[] = [
   one('11.4 an acknowledgement beyond the head is ignored', 'core/window.js', 'if (offset > head)', 'if (false)', 'cursor-leads', 'wire-hole', 'hole', 'lost'),
   { ...one('11.4 the stored position counts where it is greater', 'broker/subscribing.js', 'later(position, stored)', 'position', 'resumed-wrong', 'repeat', 'repeat-after-save', 'lost'), from: 800 },
   one('11.4 without a stored cursor the start is stored', 'connection/session.js', 'if (subscription.fresh)', 'if (false)', 'resumed-wrong', 'cursor-lags'),
-  one('11.5 the stored cursor never leads', 'broker/subscription.js', 'this.#next = to + 1;\n        if (to > this.#seen)', 'this.#next = to + 1;\n        this.onAcknowledged?.({ epoch: this.epoch, offset: to });\n        if (to > this.#seen)', 'cursor-leads', 'confirmed-not-stored'),
+  one('11.5 the stored cursor never leads', 'broker/cursor.js', 'this.#next = to + 1;\n        if (to > this.#seen)', 'this.#next = to + 1;\n        this.onAcknowledged?.({ epoch: this.epoch, offset: to });\n        if (to > this.#seen)', 'cursor-leads', 'confirmed-not-stored'),
   one('11.6 a feed is left only when nobody has it', 'broker/hub.js', 'if (--topic.users > 0)', 'if (--topic.users < 0)', 'lost', 'not-live'),
   {
     rule: '11.6 subscribe, then read',

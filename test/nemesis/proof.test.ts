@@ -51,7 +51,7 @@ const proofs: readonly Proof[] = [
   {
     name: 'gap repair (the server goes on at the head, and the client follows)',
     mutations: [
-      { file: 'broker/subscription.js', search: 'this.#goOn();', replace: 'this.ready = this.#next = this.#seen + 1;' },
+      { file: 'broker/subscription.js', search: 'this.#goOn();', replace: 'this.advance(this.seen);' },
       { file: 'client/subscription.js', search: "what === 'behind' && this.#granted === 0", replace: "what === 'behind'" }
     ],
     kinds: ['hole', 'lost']
