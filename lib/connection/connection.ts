@@ -4,11 +4,11 @@ import type { Subscription } from '../broker/subscription.js'
 import { toPushError } from '../core/errors.js'
 import { decodeClientFrame } from '../protocol/codec.js'
 import { codes, type Code } from '../protocol/codes.js'
-import type { ClientFrame, HelloFrame, ServerFrame } from '../protocol/frames.js'
-import type { ConnectionContext, ConnectionLog, Credentials, Farewell, Grants, Peer, Run, ServiceContext } from './context.js'
-import { greet } from './handlers/hello.js'
+import type { ClientFrame, ServerFrame } from '../protocol/frames.js'
+import type { ConnectionLog, Credentials, Farewell, Grants, Peer, Run, ServiceContext } from './context.js'
 import { handle } from './handlers/index.js'
-import type { Beating, Place } from './heartbeat.js'
+import { Liveness, type Living } from './liveness.js'
+import { Opening, type Newcomer } from './opening.js'
 import { Outgoing, type Writer } from './outgoing.js'
 import type { Session } from './session.js'
 import type { Socket } from './socket.js'
@@ -16,25 +16,8 @@ import { TimedGrants } from './timed-grants.js'
 import { Throttle, type RateName, type Throttled } from './throttle.js'
 import { Turns } from './turns.js'
 
-/** Frames, and characters of them, that may wait while a hello or a take-over is under way. */
-const WAITING_FRAMES = 8192
-const WAITING_LENGTH = 1024 * 1024
-
-/** Every so many waiting frames the socket is told once more not to read: one read from it may hold thousands. */
-const PAUSE_FRAMES = 256
-
-/**
- * - `new`: waits for the hello.
- * - `greeting`: the hello is being answered; frames wait.
- * - `guest`: welcomed; the first frame makes it the owner of its session. [P-2.7]
- * - `claiming`: that frame came; frames wait.
- * - `owner`: everything goes.
- * - `ended`: nothing is read or written any more.
- */
-export type ConnectionState = 'new' | 'greeting' | 'guest' | 'claiming' | 'owner' | 'ended'
-
 /** One connected client: takes its frames in order, owns all that has to be freed, and is where its subscriptions write. */
-export class Connection implements ConnectionContext, Writer, Beating, Throttled {
+export class Connection implements Living, Newcomer, Writer, Throttled {
   readonly service: ServiceContext
   readonly log: ConnectionLog
   /** By channel. */
@@ -43,40 +26,30 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
   readonly turns = new Turns()
   /** Publishes without an answer. */
   publishing = 0
-  state: ConnectionState = 'new'
+  /** Whether it takes and writes nothing any more. */
+  ended = false
   /** Set by the hello. */
   session: Session | null = null
   credentials: Credentials | null = null
   readonly #socket: Socket
   readonly outgoing: Outgoing
   readonly #throttle: Throttle
-  readonly #place: Place
-  #cancelHelloTimeout: (() => void) | null
-  #authenticate: Peer['authenticate'] | null
-  #request: Peer['request']
+  readonly #liveness: Liveness
+  /** Until it owns its session. */
+  #opening: Opening | null
   /** Whether hooks hear of its end. */
   #entered = false
   /** The code it ended with; `null` where the link was lost. */
   #endedWith: Code | null = null
   #runs: Map<string, Run> | null = null
   #grants: Grants | null = null
-  /** What is done once the hello has been answered. */
-  #afterHello: (() => void)[] | null = null
   #stays: Map<string, Stay> | null = null // most are members nowhere
-  #waiting: ClientFrame[] = []
-  /** The length of all that ever waited, in characters. An owner's frames do not wait. */
-  #waitingLength = 0
-  // Since the last visit of the heartbeat.
-  #heard = true
-  #silentVisits = 0
-  #stalledVisits = 0
 
-  constructor (service: ServiceContext, { socket, log, authenticate, request }: Peer) {
+  constructor (service: ServiceContext, peer: Peer) {
+    const { socket, log } = peer
     this.service = service
     this.log = log
     this.#socket = socket
-    this.#authenticate = authenticate
-    this.#request = request
     const { clock, settings, tick } = service.broker
     this.outgoing = new Outgoing({
       socket,
@@ -87,8 +60,8 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
       compression: socket.compressed ? settings.compression : null
     }, this)
     this.#throttle = new Throttle(socket, service.broker, this)
-    this.#cancelHelloTimeout = clock.after(settings.limits.helloTimeout, () => this.end('PUSH_TIMEOUT'))
-    this.#place = service.heartbeat.add(this)
+    this.#opening = new Opening(this, peer, this.#throttle)
+    this.#liveness = new Liveness(this)
   }
 
   /** Publishers' runs, by channel. */
@@ -108,19 +81,14 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
     return this.#stays
   }
 
-  /** Whether it takes and writes nothing any more. */
-  get ended (): boolean {
-    return this.state === 'ended'
-  }
-
   // ---- in
 
   /** A text from the peer, and its size in bytes if that is known. Never throws. */
   receive (text: string, bytes = text.length): void {
     this.#throttle.frame(bytes)
-    if (this.state === 'ended') return
+    if (this.ended) return
     if (this.outgoing.expired) return this.expire()
-    this.#heard = true
+    this.#liveness.heard = true
     if (bytes > this.service.broker.settings.limits.frameBytes) return this.end('PUSH_TOO_LARGE')
     const decoded = decodeClientFrame(text)
     if (decoded.status === 'malformed') {
@@ -129,7 +97,7 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
     } else if (decoded.status === 'unknown') {
       this.send({ type: 'error', code: 'PUSH_BAD_FRAME', text: 'unknown type', ...(decoded.id === undefined ? {} : { id: decoded.id }) })
     } else {
-      this.#take(decoded.frame, text.length)
+      this.take(decoded.frame, text.length)
     }
   }
 
@@ -153,73 +121,22 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
     this.end('PUSH_TOO_MANY', { limit, after: [Math.ceil(ms), Math.ceil(2 * ms)] })
   }
 
-  // `length` in characters; 0 once it has waited.
-  #take (frame: ClientFrame, length: number): void {
-    switch (this.state) {
-      case 'new':
-        if (frame.type !== 'hello') return this.end('PUSH_BAD_FRAME')
-        return this.#start('greeting', () => this.#greet(frame), 'guest')
-      case 'guest':
-        this.#start('claiming', () => this.#claim(), 'owner')
-        return this.#wait(frame, length)
-      case 'greeting':
-      case 'claiming':
-        return this.#wait(frame, length)
-      case 'owner':
-        handle(this, frame)
-    }
+  /** Takes a frame of so many characters; 0 once it has waited. Does nothing after the end. */
+  take (frame: ClientFrame, length: number): void {
+    if (this.ended) return
+    if (this.#opening === null) handle(this, frame)
+    else this.#opening.take(frame, length)
   }
 
-  // A client with many subscriptions and a full outbox sends them all at once: it is not read for a while, so that only what had been read waits.
-  #wait (frame: ClientFrame, length: number): void {
-    const frames = this.#waiting.push(frame)
-    this.#waitingLength += length
-    if (frames > WAITING_FRAMES || this.#waitingLength > WAITING_LENGTH) this.end('PUSH_TOO_MANY', { limit: 'waiting' })
-    else if (frames % PAUSE_FRAMES === 0) this.#socket.pause()
-  }
-
-  // Goes through a state in which frames wait; they are taken when it is over.
-  #start (during: ConnectionState, work: () => Promise<void>, after: ConnectionState): void {
-    this.state = during
-    work().then(() => {
-      if (this.state !== during) return
-      this.state = after
-      const works = this.#afterHello ?? []
-      this.#afterHello = null
-      for (const work of works) work()
-      const waiting = this.#waiting
-      this.#waiting = []
-      if (waiting.length >= PAUSE_FRAMES && !this.#throttle.pausing) this.#socket.resume()
-      for (const frame of waiting) this.#take(frame, 0)
-    }).catch((error: unknown) => this.fail(error))
-  }
-
-  async #greet (hello: HelloFrame): Promise<void> {
-    const authenticate = this.#authenticate as Peer['authenticate']
-    const request = this.#request
-    this.#authenticate = null // it holds on to the upgrade request
-    this.#request = undefined
-    await greet(this, hello, authenticate, request)
-    this.#forgetHelloTimeout()
+  /** It owns its session now. */
+  opened (): void {
+    this.#opening = null
   }
 
   /** The hooks have let it in: they hear of its end. */
   entered (): void {
     this.#entered = true
     if (this.ended) this.#tellEnd()
-  }
-
-  #forgetHelloTimeout (): void {
-    this.#cancelHelloTimeout?.()
-    this.#cancelHelloTimeout = null
-  }
-
-  async #claim (): Promise<void> {
-    const session = this.session as Session
-    await session.claim(this)
-    for (const subscription of this.subscriptions.values()) session.follow(subscription)
-    const stay = this.ended ? null : this.service.broker.presence.enterUser(session)
-    if (stay !== null) this.stays.set(stay.channel.name, stay)
   }
 
   // ---- out
@@ -249,35 +166,11 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
     for (const subscription of this.subscriptions.values()) subscription.settle()
   }
 
-  /** Visited by the heartbeat. */
-  beat (): void {
-    try {
-      this.#beat()
-    } catch (error) {
-      this.fail(error)
-    }
-  }
-
-  // Visited twice an interval, so that no silence is longer than the interval. [P-7.1]
-  #beat (): void {
-    const { settings } = this.service.broker
-    if (!this.outgoing.wrote && this.session !== null) this.send({ type: 'ping' })
-    this.outgoing.wrote = false
-    this.#silentVisits = this.#heard ? 0 : this.#silentVisits + 1
-    this.#heard = false
-    // What waits for a reader that takes nothing is memory: it has its cursor to come back to.
-    this.#stalledVisits = this.outgoing.stands() && !this.writable ? this.#stalledVisits + 1 : 0
-    this.session?.keep(this.subscriptions.values())
-    const { period } = this.service.heartbeat
-    if (this.#silentVisits * period >= settings.limits.silence) this.drop('PUSH_TIMEOUT')
-    else if (this.#stalledVisits * period >= settings.limits.stalled) this.dropSlow()
-  }
-
   // ---- the end
 
   /** Ends with a code, in order: a goodbye, the closing handshake, and within the grace the socket is gone. */
   end (code: Code, farewell: Farewell = {}): void {
-    if (this.state === 'ended') return
+    if (this.ended) return
     this.send({ type: 'goodbye', code, ...farewell })
     this.outgoing.end(true)
     if (this.ended) return // the reader did not keep up, of all moments now
@@ -287,7 +180,7 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
 
   /** Ends without waiting for a peer that is not there. */
   drop (code: Code): void {
-    if (this.state === 'ended') return
+    if (this.ended) return
     this.log.debug({ code }, 'push: connection dropped')
     this.#free(code)
     this.#socket.terminate()
@@ -309,8 +202,9 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
   }
 
   whenWelcomed (work: () => void): void {
-    if (this.state === 'new' || this.state === 'greeting') (this.#afterHello ??= []).push(work)
-    else if (!this.ended) work()
+    if (this.ended) return
+    if (this.#opening === null) work()
+    else this.#opening.whenWelcomed(work)
   }
 
   leave (channel: string, replaced = false): void {
@@ -350,15 +244,14 @@ export class Connection implements ConnectionContext, Writer, Beating, Throttled
   }
 
   #free (code: Code | null): void {
-    if (this.state === 'ended') return
-    this.state = 'ended'
+    if (this.ended) return
+    this.ended = true
     this.#endedWith = code
     this.outgoing.end(false)
-    this.#waiting = []
-    this.#afterHello = null
+    this.#opening?.close()
+    this.#opening = null
     this.#throttle.release()
-    this.service.heartbeat.remove(this, this.#place)
-    this.#forgetHelloTimeout()
+    this.#liveness.release()
     this.credentials?.release()
     this.#grants?.releaseAll()
     this.session?.release(this.subscriptions.values())

@@ -78,7 +78,7 @@ export const rules: readonly Rule[] = [
   one('11.9 the shared buffer: only for cursors that stand exactly before it', 'broker/topic.js', 'subscription.ready === from &&', 'subscription.ready !== -1 &&', 'wire-hole', 'wire-repeat'),
   one('11.9 the shared buffer: only where the window is open for all of it', 'broker/topic.js', '&& to <= subscription.limit', '', 'window'),
   { ...one('11.9 the shared buffer: only within the epoch', 'broker/topic.js', '&& subscription.epoch === epoch', '', 'wire-hole'), focus: { actions: { storeLost: 8, serverPublish: 40 } } },
-  { ...one('11.11 ownership begins with the first frame after the hello', 'connection/connection.js', 'await greet(this, hello, authenticate, request);', 'await greet(this, hello, authenticate, request); await this.#claim();', 'not-live', 'cursor-leads', 'two-owners', 'resumed-wrong'), from: 265 },
+  { ...one('11.11 ownership begins with the first frame after the hello', 'connection/opening.js', 'await greet(this.#connection, hello, authenticate, request);', 'await greet(this.#connection, hello, authenticate, request); await this.#claim();', 'not-live', 'cursor-leads', 'two-owners', 'resumed-wrong'), from: 265 },
   {
     rule: '11.11 whoever was overtaken is closed',
     mutations: [
