@@ -25,7 +25,8 @@ async function answerTo ({ url }: TestApp, token: string | undefined, headers: R
 
 const start = (t: Test, options: FastifyPushOptions, prepare: Parameters<typeof startApp>[2]) => startApp(t, { channels: { news: {} }, ...options }, prepare)
 
-t.test('@fastify/jwt: a JWT as the token', async (t) => {
+/** An app whose users come with a JWT as their token. */
+async function startJwt (t: Test): Promise<TestApp> {
   const made = await start(t, {
     authenticate: async (_request, { token }) => {
       if (token === undefined) return null
@@ -33,6 +34,11 @@ t.test('@fastify/jwt: a JWT as the token', async (t) => {
       return { userId: sub, expiresAt: exp * 1000 }
     }
   }, (app) => app.register(jwt, { secret: SECRET }))
+  return made
+}
+
+t.test('@fastify/jwt: a JWT as the token', async (t) => {
+  const made = await startJwt(t)
   const { app, log } = made
   const good = app.jwt.sign({ sub: 'alice' }, { expiresIn: '1h' })
   t.equal(await answerTo(made, good), 'welcome')
@@ -52,13 +58,7 @@ t.test('@fastify/jwt: a JWT as the token', async (t) => {
 })
 
 t.test('a JWT that ends is refreshed in band, and the connection stays', async (t) => {
-  const made = await start(t, {
-    authenticate: async (_request, { token }) => {
-      if (token === undefined) return null
-      const { sub, exp } = made.app.jwt.verify<{ sub: string, exp: number }>(token)
-      return { userId: sub, expiresAt: exp * 1000 }
-    }
-  }, (app) => app.register(jwt, { secret: SECRET }))
+  const made = await startJwt(t)
   let given = 0
   const client = createClient(made.url, {
     token: async () => {
