@@ -1,5 +1,6 @@
 import type { AnyChannels } from '../../types/channels.js'
-import { openClient, type Client } from './client.js'
+import type { Client } from './api.js'
+import { openClient } from './client.js'
 import type { ClientOptions } from './options.js'
 import { browserPlatform } from './platform/browser.js'
 

@@ -1,6 +1,6 @@
 /** What `fastify-push/client` declares, whichever entry the platform gets. */
 export { createClient, PushError } from './browser.js'
-export type { ChannelOpener, Client, ClientEvents } from './client.js'
+export type { ChannelOpener, Client, ClientEvents } from './api.js'
 export type { Channel, ChannelEvents, Inbox, SubscribeOptions } from './channel.js'
 export type { HistoryOptions, HistoryPage } from '../../types/push.js'
 export type { ClientOptions, ClientStore, HandlerPolicy, Token } from './options.js'

@@ -10,7 +10,7 @@
 export type ClientState = 'idle' | 'connecting' | 'live' | 'waiting' | 'offline' | 'closed'
 
 /** The states that may follow each state. */
-export const transitions: Readonly<Record<ClientState, readonly ClientState[]>> = {
+const transitions: Readonly<Record<ClientState, readonly ClientState[]>> = {
   idle: ['connecting', 'closed'],
   connecting: ['live', 'connecting', 'waiting', 'offline', 'closed'],
   live: ['connecting', 'waiting', 'offline', 'closed'],

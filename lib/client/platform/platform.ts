@@ -19,7 +19,7 @@ export interface Platform {
   watch (listener: (evidence: Evidence) => void): () => void
 }
 
-/** What a platform noticed. `online`, `visible` and `resumed` are reasons to doubt the link; `offline` to stop trying; `hiding` to save. */
+/** What a platform noticed. `online`, `visible` and `resumed` are reasons to doubt the link; `offline` to stop trying; `hidden` and `hiding` to save. */
 export type Evidence = 'online' | 'offline' | 'visible' | 'hidden' | 'resumed' | 'hiding'
 
 export interface SocketEvents {
