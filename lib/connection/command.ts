@@ -24,7 +24,7 @@ export type Order = Static<typeof OrderSchema>
 const orders = Compile(OrderSchema)
 
 /** With what a host may end connections. Each says whether the client comes back. */
-export const disconnectCodes: readonly string[] = [
+const disconnectCodes: readonly string[] = [
   'PUSH_GOING_AWAY', 'PUSH_EXPIRED', 'PUSH_UNAVAILABLE', 'PUSH_TOO_MANY', 'PUSH_UNAUTHENTICATED', 'PUSH_FORBIDDEN'
 ] satisfies DisconnectCode[]
 
