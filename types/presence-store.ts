@@ -4,7 +4,7 @@ import type { Retention } from './retention.js'
 /**
  * Who is in a channel, for several nodes at once. Each change appends its event to the channel's presence log, which is the log of
  * the name `$presence/` and the channel, in the same atomic step, and announces it on that log's feed: so a list that was read and the events after
- * its position agree.
+ * its position agree, and whoever hears of an event finds it in the list. Members and their log are kept together, or lost together: then the log has a new epoch.
  *
  * A member is held by the latest that entered it, by (generation, number): what an earlier one still does comes to nothing. Its node
  * keeps a lease for all the members it holds; whose lease has run out are orphans, which any node may let leave.
@@ -13,21 +13,24 @@ export interface PresenceStore {
   /**
    * Enters a member, or holds it anew. Says which change it was, and appends the event of that change:
    * - `join`: it was not there.
-   * - `back`: the same, but it had left with `timeout`, and that is still remembered.
+   * - `back`: the same, with whatever body, but it had left with `timeout`, and that is still remembered.
    * - `update`: it was there with another body.
    * - `none`: it was there with the same body. It is held anew, and nothing is appended.
-   * - `fenced`: a later one holds it, or has let it leave and that is still remembered. Nothing changed.
+   * - `fenced`: a later one holds it, or the same or a later one has let it leave and that is still remembered. Nothing changed.
    *
    * Rejects with `PUSH_STORAGE_FULL` if the member or its event cannot be kept.
    */
   enter (channel: string, member: StoredMember, change: EnterChange): Promise<Entered>
   /**
    * Lets a member leave and appends the event. Nothing is appended where it is not there, or a later one holds it. In any case but the last it is remembered
-   * for `change.remember` that this one has left, so that an earlier `enter`, come late, is fenced.
+   * for `change.remember` from now that this one has left, so that an earlier `enter`, come late, is fenced; where it found nobody, how the member had left before is
+   * remembered on with it. A later one that has left already is remembered instead of this one.
+   *
+   * Rejects with `PUSH_STORAGE_FULL` if the event cannot be kept.
    */
   leave (channel: string, fence: MemberFence, change: LeaveChange): Promise<Left>
   /**
-   * The members with keys after `after`, in the order of their keys, at most `limit` of them and, after the first, at most `bytes` of
+   * The members with keys after `after`, which need not be one's there, in the order of their keys (ASCII), at most `limit` of them and, after the first, at most `bytes` of
    * bodies. Paging on with `next` misses nobody who stays. `limit` 0 reads just the numbers. The page holds at `position`: every event
    * up to there is in it, and none after.
    */
@@ -39,7 +42,7 @@ export interface PresenceStore {
   lastSeen (channel: string): Promise<number | null>
   /** Lets the lease of a node run for `ttl` from now. `false`: it had none, or one that had run out, so what it held may have left: enter it anew. */
   renew (node: string, ttl: number): Promise<boolean>
-  /** Members whose node has no lease, at most `limit` of them. A hint: leaving is fenced, so it does no harm if several nodes let the same ones leave. */
+  /** Members whose node has no lease, or one that has run out, of every channel, at most `limit` of them, each as it is held. A hint: leaving is fenced, so it does no harm if several nodes let the same ones leave. */
   orphans (limit: number): Promise<readonly Orphan[]>
 }
 

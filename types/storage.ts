@@ -6,7 +6,7 @@ export type { Retention } from './retention.js'
 
 /**
  * What a storage adapter promises. The ports are small and separate, so that an adapter may be made of ports of two others; its
- * `open` and `close` then serve both.
+ * `open` and `close` then serve both. Only `log`, `feed` and `presence` stay together: what one appends, the others read and announce.
  *
  * Rules for every port:
  * - No operation spans two channels, or a channel and a session.
@@ -27,14 +27,17 @@ export interface StorageAdapter {
   readonly supports: StorageSupports
   /** Makes ready. Called once, before anything else. */
   open (context: StorageContext): Promise<void>
-  /** Ends all work in bounded time, even if a server behind the adapter hangs. Closes what `open` opened and nothing else. Idempotent. */
+  /**
+   * Ends all work in bounded time, even if a server behind the adapter hangs: each operation that is under way settles too. Closes what `open` opened and nothing
+   * else; an `open` that is under way rejects or has resolved. Idempotent.
+   */
   close (): Promise<void>
   /** Whether operations would succeed now. Never rejects. */
   health (): Promise<StorageHealth>
 }
 
 export interface StorageSupports {
-  /** Logs, cursors and sessions outlive the process. */
+  /** Logs, cursors, sessions, and members with the leases of their nodes outlive the process. */
   readonly durable: boolean
   /** Several nodes may use the same data at once. */
   readonly shared: boolean
@@ -167,6 +170,7 @@ export interface CursorStore {
   commit (channel: string, commits: readonly CursorCommit[]): Promise<ReadonlyArray<'committed' | 'fenced'>>
   /**
    * The sessions whose cursors live and stand at or beyond a position, in its epoch: in the order of their names (ASCII), those after `after`, `limit` of them at the most.
+   * Fewer than `limit`: there are no more.
    */
   reached (channel: string, query: { readonly position: Position, readonly after?: string, readonly limit: number }): Promise<readonly string[]>
   /** Forgets a cursor, unless a later generation wrote it. Nothing happens if there is none. */
@@ -226,8 +230,8 @@ export interface SessionStore {
   /** The session, if it lives. Changes nothing. */
   find (session: string): Promise<{ readonly generation: number } | null>
   /**
-   * Takes the session over, or makes it: the next generation, greater than any before it, given to nobody else. Lets the session live for
-   * `ttl` from now, and tells whoever watches it.
+   * Takes the session over, or makes it: the next generation, greater than any before it, given to nobody else. A session made anew after its end
+   * has a greater one too, or what its forerunner left behind would fence it. Lets the session live for `ttl` from now, and tells whoever watches it.
    */
   claim (session: string, ttl: number): Promise<{ readonly generation: number }>
   /** Lets the session live for `ttl` from now. `false`, and nothing changed: it is gone or a later generation owns it. */

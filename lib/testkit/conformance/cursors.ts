@@ -155,4 +155,30 @@ function reaching (kit: Kit): void {
     assert.deepEqual(await reached(1, { after: 'c' }), [])
     assert.deepEqual(await storage.cursors.reached('nowhere', { position: { epoch: 'e', offset: 1 }, limit: 1 }), [])
   })
+
+  kit.open('cursors: who reached a position is paged through without a hole or a repeat, also where many stand at one offset', async (storage) => {
+    const names = Array.from({ length: 40 }, (_, i) => ['a', 'A', 'a-', 'a_', 'b'][i % 5] + `${i}`)
+    await storage.cursors.commit(ROOM, names.map((name) => commit(1, 1, 'e', 7, LONG, name)))
+    await storage.cursors.commit(ROOM, names.map((name) => commit(1, 1, 'e', 7, TTL, `${name}-gone`)))
+    await storage.cursors.commit(ROOM, names.map((name) => commit(1, 1, 'e', 6, LONG, `${name}+`)))
+    await kit.advance(TTL + HALF)
+    const found: string[] = []
+    for (let after: string | undefined; ;) {
+      const page: readonly string[] = await storage.cursors.reached(ROOM, { position: { epoch: 'e', offset: 7 }, limit: 7, ...after !== undefined && { after } })
+      found.push(...page)
+      after = page.at(-1)
+      if (page.length < 7 || found.length > names.length) break
+    }
+    assert.deepEqual(found, [...names].sort(), 'every page but the last is full, whatever has expired or stands elsewhere')
+  })
+
+  kit.open('cursors: offsets compare as numbers, however large, and who has moved on, or away, is found where it stands', async (storage) => {
+    const large = Number.MAX_SAFE_INTEGER - 1
+    const reached = (offset: number, epoch = 'e') => storage.cursors.reached(ROOM, { position: { epoch, offset }, limit: 10 })
+    await storage.cursors.commit(ROOM, [commit(1, 1, 'e', 9, LONG, 'a'), commit(1, 1, 'e', 10, LONG, 'b'), commit(1, 1, 'e', large, LONG, 'c')])
+    assert.deepEqual([await reached(10), await reached(large), await reached(large + 1)], [['b', 'c'], ['c'], []])
+    await storage.cursors.commit(ROOM, [commit(1, 2, 'e', 11, LONG, 'a'), commit(1, 2, 'other', 50, LONG, 'b')])
+    await storage.cursors.remove(ROOM, 'c', 1)
+    assert.deepEqual([await reached(10), await reached(50, 'other')], [['a'], ['b']])
+  })
 }

@@ -13,6 +13,11 @@ export interface ConformanceOptions {
   readonly advance: (ms: number) => void | Promise<void>
   /** Another adapter, not opened, on the same data. Needed where `supports` says `shared` or `durable`. */
   readonly createPeer?: (adapter: StorageAdapter) => StorageAdapter | Promise<StorageAdapter>
+  /**
+   * Breaks the way on which announcements reach an open adapter, as the network would, and lets it be mended: the connection is cut, say. Left out,
+   * what the feed promises of interruptions is not tested.
+   */
+  readonly interrupt?: (adapter: StorageAdapter) => void | Promise<void>
   /** Replays the random tests of an earlier run. */
   readonly seed?: number
   /** How long to wait for an announcement, in milliseconds of real time. Only a failing test waits so long. Default: 5000. */
@@ -23,6 +28,12 @@ export interface ConformanceOptions {
 export interface Kit extends ConformanceOptions {
   /** A test with an open adapter, which is closed afterwards. */
   readonly open: (name: string, body: (storage: StorageAdapter) => Promise<void>) => void
+  /** A test with two open adapters on the same data. There is none without `createPeer`, nor where the adapter does not say that it is shared. */
+  readonly together: (name: string, body: (one: StorageAdapter, two: StorageAdapter) => Promise<void>) => void
+  /** Opens another adapter on the same data if it is shared, and closes it after `body`. Otherwise `body` gets the same one twice. */
+  readonly withPeer: (storage: StorageAdapter, body: (peer: StorageAdapter) => Promise<void>) => Promise<void>
+  /** Resolves with the outcome of `work`; rejects with `what` if it does not settle within the patience. */
+  readonly within: <Outcome>(work: Promise<Outcome>, what: string) => Promise<Outcome>
   /** Resolves as soon as `condition` holds; rejects with `what` if it does not within the patience. */
   readonly until: (condition: () => boolean, what: string) => Promise<void>
 }
@@ -45,18 +56,28 @@ export const ALL = { from: 1, limit: 10_000, bytes: 10_000_000 }
 
 export function makeKit (options: ConformanceOptions): Kit {
   const patience = options.patience ?? 5000
-  return {
+  const { createPeer } = options
+  const kit: Kit = {
     ...options,
     open (name, body) {
-      options.test(name, async () => {
-        const storage = await options.create()
-        await storage.open({ onError: () => {} })
-        try {
-          await body(storage)
-        } finally {
-          await storage.close()
-        }
+      options.test(name, async () => await opened(await options.create(), body))
+    },
+    together (name, body) {
+      if (createPeer === undefined) return
+      kit.open(name, async (one) => {
+        if (one.supports.shared) await kit.withPeer(one, (two) => body(one, two))
       })
+    },
+    async withPeer (storage, body) {
+      if (createPeer === undefined || !storage.supports.shared) await body(storage)
+      else await opened(await createPeer(storage), body)
+    },
+    async within (work, what) {
+      let isSettled = false
+      const settle = (): void => { isSettled = true }
+      work.then(settle, settle)
+      await kit.until(() => isSettled, what)
+      return await work
     },
     async until (condition, what) {
       const end = performance.now() + patience
@@ -65,6 +86,17 @@ export function makeKit (options: ConformanceOptions): Kit {
         await new Promise((resolve) => { setTimeout(resolve, 2) })
       }
     }
+  }
+  return kit
+}
+
+/** Opens an adapter for `body`, and closes it in any case. */
+async function opened (storage: StorageAdapter, body: (storage: StorageAdapter) => Promise<void>): Promise<void> {
+  await storage.open({ onError: () => {} })
+  try {
+    await body(storage)
+  } finally {
+    await storage.close()
   }
 }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { PushError } from '../../core/errors.js'
 import type { StorageAdapter } from '../../../types/storage.js'
 import { ALL, Ear, LONG, ROOM, ROOMY, append, draft, readAll, rejectsWith, type Kit } from './kit.js'
 import { entering, leaving, member } from './members.js'
@@ -70,13 +71,41 @@ export function lifecycle (kit: Kit): void {
     for (const [name, call] of operations(unopened)) await rejectsWith('PUSH_STORAGE_CLOSED', `${name} after close before open`, call)
   })
 
+  kit.test('lifecycle: close while open is under way: both settle, and the adapter is closed', async () => {
+    const storage = await kit.create()
+    const opened = storage.open(context).then(() => null, (error: unknown) => error)
+    await kit.within(storage.close(), 'close settles')
+    const error = await kit.within(opened, 'open settles')
+    if (error !== null) await rejectsWith('PUSH_STORAGE_CLOSED', 'open', () => Promise.reject(error))
+    for (const [name, call] of operations(storage)) await rejectsWith('PUSH_STORAGE_CLOSED', `${name} after close`, call)
+  })
+
+  kit.test('lifecycle: close ends what is under way, each operation with an outcome or a code', async () => {
+    const storage = await kit.create()
+    await storage.open(context)
+    const pending = Array.from({ length: 5 }, () => operations(storage)).flat().map(async ([name, call]) => {
+      const error = await kit.within(call().then(() => null, (error: unknown) => error), `${name} settles`)
+      if (error === null) return
+      assert.ok(error instanceof PushError, `${name} rejects with a PushError, not ${String(error)}`)
+      if (storage.supports.certain) assert.notEqual(error.code, 'PUSH_STORAGE_UNKNOWN', `${name}: the adapter says it is certain`)
+    })
+    await Promise.all([kit.within(storage.close(), 'close settles'), ...pending])
+  })
+
   kit.test('lifecycle: health never rejects and says whether operations would succeed', async () => {
     const storage = await kit.create()
-    assert.equal((await storage.health()).ok, false)
+    const isOk = async (): Promise<boolean> => {
+      const { ok, reason } = await storage.health()
+      assert.ok(['string', 'undefined'].includes(typeof reason), 'a reason is a text')
+      return ok
+    }
+    assert.equal(await isOk(), false, 'before open')
     await storage.open(context)
-    assert.equal((await storage.health()).ok, true)
-    await storage.close()
-    assert.equal((await storage.health()).ok, false)
+    assert.equal(await isOk(), true, 'open')
+    const closed = storage.close()
+    assert.equal(await isOk(), false, 'after close was called')
+    await closed
+    assert.deepEqual(await Promise.all([isOk(), isOk()]), [false, false], 'after close')
   })
 
   kit.test('lifecycle: adapters that were created apart share nothing', async () => {

@@ -21,10 +21,10 @@ export function leaving (cause: 'leave' | 'timeout', more: Partial<LeaveChange> 
   return { retention: ROOMY, remember: LONG, seen: LONG, cause, event: bytes(cause), ...more }
 }
 
-/** All members of a channel, each as its key and body, and the numbers. */
-export async function roster (storage: StorageAdapter, channel = ROOM): Promise<{ members: string[], users: number, connections: number }> {
-  const { members, users, connections } = await storage.presence.list(channel, { after: null, limit: 10_000, bytes: 10_000_000 })
-  return { members: members.map(({ key, body }) => `${key} ${shown(body)}`), users, connections }
+/** All members of a channel, each as its key and body, the numbers, and the offset at which they hold. */
+export async function roster (storage: StorageAdapter, channel = ROOM): Promise<{ members: string[], users: number, connections: number, offset: number }> {
+  const { members, users, connections, position } = await storage.presence.list(channel, { after: null, limit: 10_000, bytes: 10_000_000 })
+  return { members: members.map(({ key, body }) => `${key} ${shown(body)}`), users, connections, offset: position.offset }
 }
 
 /** The events of a channel, in order. */

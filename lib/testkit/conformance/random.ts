@@ -10,19 +10,19 @@ const STEPS = 400
 /** How many random tests there are, each with a seed of its own. */
 const RUNS = 3
 
-/** Random operations, held against the reference. The seed is in the name of the test and replays it. */
+/** Random operations, held against the reference. The seed is in the name of the test and replays it. Where the adapter is shared, two take turns. */
 export function random (kit: Kit): void {
   const first = kit.seed ?? Math.floor(Math.random() * 2 ** 31)
   for (let seed = first; seed < first + RUNS; seed++) {
     kit.open(`random: ${STEPS} operations agree with the reference (seed ${seed})`, async (storage) => {
-      await new Walk(kit, storage, randomFrom(seed)).run()
+      await kit.withPeer(storage, async (peer) => { await new Walk(kit, [storage, peer], randomFrom(seed)).run() })
     })
   }
 }
 
 class Walk {
   readonly #kit: Kit
-  readonly #storage: StorageAdapter
+  readonly #storages: readonly StorageAdapter[]
   readonly #random: () => number
   /**
    * Whether messages have a ttl of their own, or the channels a bound in bytes that matters. Not both: how soon a body that
@@ -35,9 +35,9 @@ class Walk {
   #now = 0
   #texts = 0
 
-  constructor (kit: Kit, storage: StorageAdapter, random: () => number) {
+  constructor (kit: Kit, storages: readonly StorageAdapter[], random: () => number) {
     this.#kit = kit
-    this.#storage = storage
+    this.#storages = storages
     this.#random = random
     this.#mortal = random() < 0.5
   }
@@ -131,6 +131,10 @@ class Walk {
       ...(this.#mortal && this.#random() < 0.3 ? { ttl: 2.5 * HALF } : {})
     }
     return draft(`${this.#texts++}`.padStart(1 + this.#below(10), '.'), { qos: this.#one([0, 1, 2] as const), ...more })
+  }
+
+  get #storage (): StorageAdapter {
+    return this.#one(this.#storages)
   }
 
   #reference (name: string): ReferenceChannel {

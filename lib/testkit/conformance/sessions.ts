@@ -95,4 +95,29 @@ function living (kit: Kit): void {
     assert.deepEqual(await sessions.find(S), anew)
     assert.ok((await sessions.claim(S, TTL)).generation > anew.generation)
   })
+
+  kit.open('sessions: one made anew after its end, by time or by removal, has a greater generation than any before', async ({ sessions }) => {
+    for (let i = 0; i < 5; i++) await sessions.claim(S, TTL)
+    const first = await sessions.claim(S, TTL)
+    await kit.advance(TTL + HALF)
+    const second = await sessions.claim(S, LONG)
+    assert.ok(second.generation > first.generation, 'after it has expired')
+    await sessions.remove(S, second.generation)
+    const third = await sessions.claim(S, LONG)
+    assert.ok(third.generation > second.generation, 'after it was removed')
+    assert.equal(await sessions.touch(S, first.generation, LONG), false)
+    await sessions.remove(S, second.generation)
+    assert.deepEqual(await sessions.find(S), third)
+  })
+
+  kit.open('sessions: the latest ttl counts, a shorter one too', async ({ sessions }) => {
+    await sessions.claim(S, LONG)
+    const { generation } = await sessions.claim(S, TTL)
+    const other = await sessions.claim('other', LONG)
+    assert.equal(await sessions.touch('other', other.generation, TTL), true)
+    await kit.advance(HALF)
+    assert.deepEqual([await sessions.find(S), await sessions.find('other')], [{ generation }, other])
+    await kit.advance(PAST)
+    assert.deepEqual([await sessions.find(S), await sessions.find('other')], [null, null])
+  })
 }
