@@ -1,71 +1,20 @@
 import { PushError } from '../../lib/core/errors.js'
-import type { Page, StorageAdapter, FeedBatch, FeedListener, Retention, Draft, StoredRecord } from '../../types/storage.js'
+import type { FeedBatch, FeedListener, Page, Retention, StorageAdapter, StoredRecord } from '../../types/storage.js'
+import { FOREVER, hearing, withCursors, withDraft, withFeed, withLog, withPage, withRetention, withSessions, without, type Break, type Mutant } from './breaking.js'
+import { ofPresence } from './presence-mutants.js'
 
-/** An adapter broken in one way: its name, the part of the kit that must notice, and how to break a good one. */
-export interface Mutant {
-  readonly name: string
-  readonly part: string
-  readonly breakIt: (storage: StorageAdapter) => StorageAdapter
-}
-
-const FOREVER = 1e12
 const context = { onError: () => {} }
-
-/** A port with some of its operations replaced. */
-function over<Port extends object> (port: Port, changes: Partial<Port>): Port {
-  return new Proxy(port, {
-    get (target, name) {
-      const value: unknown = Reflect.get(name in changes ? changes : target, name)
-      return typeof value === 'function' ? value.bind(target) : value
-    }
-  })
-}
-
-function withLog (change: (log: StorageAdapter['log']) => Partial<StorageAdapter['log']>) {
-  return (storage: StorageAdapter): StorageAdapter => ({ ...storage, log: over(storage.log, change(storage.log)) })
-}
-
-function withPage (change: (page: Page, query: { from: number, limit: number, bytes: number }) => Page) {
-  return withLog((log) => ({ read: async (channel, query) => change(await log.read(channel, query), query) }))
-}
-
-function withRetention (change: (retention: Retention) => Retention) {
-  return withLog((log) => ({ append: (channel, drafts, retention) => log.append(channel, drafts, change(retention)) }))
-}
-
-function withDraft (change: (draft: Draft) => Draft) {
-  return withLog((log) => ({ append: (channel, drafts, retention) => log.append(channel, drafts.map(change), retention) }))
-}
-
-function withCursors (change: (cursors: StorageAdapter['cursors']) => Partial<StorageAdapter['cursors']>) {
-  return (storage: StorageAdapter): StorageAdapter => ({ ...storage, cursors: over(storage.cursors, change(storage.cursors)) })
-}
-
-function withSessions (change: (sessions: StorageAdapter['sessions']) => Partial<StorageAdapter['sessions']>) {
-  return (storage: StorageAdapter): StorageAdapter => ({ ...storage, sessions: over(storage.sessions, change(storage.sessions)) })
-}
-
-function withPresence (change: (presence: StorageAdapter['presence'], storage: StorageAdapter) => Partial<StorageAdapter['presence']>) {
-  return (storage: StorageAdapter): StorageAdapter => ({ ...storage, presence: over(storage.presence, change(storage.presence, storage)) })
-}
-
-function withFeed (change: (feed: StorageAdapter['feed'], storage: StorageAdapter) => Partial<StorageAdapter['feed']>) {
-  return (storage: StorageAdapter): StorageAdapter => ({ ...storage, feed: over(storage.feed, change(storage.feed, storage)) })
-}
-
-function hearing (change: (listener: FeedListener) => Partial<FeedListener>) {
-  return withFeed((feed) => ({ join: (channel, listener) => feed.join(channel, over(listener, change(listener))) }))
-}
-
-const without = <Key extends keyof Draft>(key: Key) => (draft: Draft): Draft => {
-  const { [key]: _, ...rest } = draft
-  return rest as Draft
-}
 
 const asText = (body: Uint8Array): Uint8Array => new TextEncoder().encode(new TextDecoder().decode(body))
 const isThere = ({ body }: StoredRecord): boolean => body !== null
 
-const ofLifecycle: Array<[string, Mutant['breakIt']]> = [
+const opened = new Set<StorageAdapter>()
+
+const ofLifecycle: Array<[string, Break]> = [
+  ['closing one closes all', (storage) => {
+    opened.add(storage)
+    return { ...storage, close: async () => { for (const each of opened) await each.close() } }
+  }],
   ['close is not honoured', (storage) => ({ ...storage, close: async () => {} })],
   ['close rejects when called twice', (storage) => {
     let closed = false
@@ -78,11 +27,43 @@ const ofLifecycle: Array<[string, Mutant['breakIt']]> = [
   ['rejections have no code', withLog((log) => ({ recognise: (channel, key) => log.recognise(channel, key).catch(() => { throw new Error('closed') }) }))],
   ['rejections have another code', withSessions((sessions) => ({ find: (id) => sessions.find(id).catch(() => { throw new PushError('PUSH_STORAGE_UNAVAILABLE') }) }))],
   ['one operation is forgotten', withFeed((feed) => ({ broadcast: (channel, bodies) => feed.broadcast(channel, bodies).catch(() => {}) }))],
+  ['close does not end what is under way', (storage) => {
+    let isClosed = false
+    return withSessions((sessions) => ({
+      find: async (session) => {
+        const begun = !isClosed
+        await new Promise((resolve) => { setImmediate(resolve) })
+        return begun && isClosed ? await new Promise(() => {}) : await sessions.find(session)
+      }
+    }))({ ...storage, close: async () => { isClosed = true; await storage.close() } })
+  }],
+  ['close ends what is under way without a code', withLog((log) => ({
+    recognise: async (...args) => {
+      await log.recognise(...args)
+      await new Promise((resolve) => { setImmediate(resolve) })
+      return await log.recognise(...args).catch(() => { throw new Error('gone') })
+    }
+  }))],
+  ['what is called certain is not', withLog((log) => ({
+    recognise: async (...args) => {
+      await log.recognise(...args)
+      await new Promise((resolve) => { setImmediate(resolve) })
+      return await log.recognise(...args).catch(() => { throw new PushError('PUSH_STORAGE_UNKNOWN') })
+    }
+  }))],
+  ['open goes on after close', (storage) => ({
+    ...storage,
+    open: async (given) => { await new Promise((resolve) => { setImmediate(resolve) }); await storage.open(given).catch(() => { throw new Error('closed') }) }
+  })],
+  ['health is late', (storage) => {
+    let last: Promise<{ ok: boolean }> | null = null
+    return { ...storage, health: async () => { const known = last; last = storage.health(); return await (known ?? last) } }
+  }],
   ['health rejects', (storage) => ({ ...storage, health: async () => { if (!(await storage.health()).ok) throw new Error('ill'); return { ok: true } } })],
   ['health is always well', (storage) => ({ ...storage, health: async () => ({ ok: true }) })]
 ]
 
-const ofLog: Array<[string, Mutant['breakIt']]> = [
+const ofLog: Array<[string, Break]> = [
   ['a read is off by one', withLog((log) => ({ read: (channel, query) => log.read(channel, { ...query, from: query.from + 1 }) }))],
   ['a page says another beginning', withPage((page, { from }) => ({ ...page, from }))],
   ['limit 0 reads one', withLog((log) => ({ read: (channel, query) => log.read(channel, { ...query, limit: Math.max(1, query.limit) }) }))],
@@ -113,8 +94,9 @@ const ofLog: Array<[string, Mutant['breakIt']]> = [
   }))]
 ]
 
-const ofRepeats: Array<[string, Mutant['breakIt']]> = [
+const ofRepeats: Array<[string, Break]> = [
   ['repeats of a publisher are stored', withDraft(without('publisher'))],
+  ['all publishers are one', withDraft((draft) => draft.publisher ? { ...draft, publisher: { ...draft.publisher, id: 'p' } } : draft)],
   ['repeats of an id are stored', withDraft(without('id'))],
   ['a conflict is taken for a repeat', withDraft((draft) => draft.id ? { ...draft, id: { ...draft.id, fingerprint: '' } } : draft)],
   ['every repeat has a position', withLog((log) => ({
@@ -140,7 +122,7 @@ const ofRepeats: Array<[string, Mutant['breakIt']]> = [
   ['recognise knows nothing', withLog(() => ({ recognise: async () => null }))]
 ]
 
-const ofRetention: Array<[string, Mutant['breakIt']]> = [
+const ofRetention: Array<[string, Break]> = [
   ['the limit is ignored', withRetention((retention) => ({ ...retention, limit: FOREVER }))],
   ['the bytes are ignored', withRetention((retention) => ({ ...retention, bytes: FOREVER }))],
   ['the age is ignored', withRetention((retention) => ({ ...retention, ttl: FOREVER }))],
@@ -154,23 +136,55 @@ const ofRetention: Array<[string, Mutant['breakIt']]> = [
   }],
   ['`first` stands still', withPage((page) => ({ ...page, first: 1 }))],
   ['a message does not run out', withDraft(without('ttl'))],
+  ['a page changes after it was read', (storage) => {
+    let last: Page | null = null
+    return withPage((page) => {
+      page.records.forEach(({ body }, i) => { if (body === null && last !== null) Object.assign(last.records[i] ?? {}, { body }) })
+      last = { ...page, records: page.records.map((record) => ({ ...record })) }
+      return last
+    })(storage)
+  }],
   ['a message that ran out is trimmed', withPage((page) => {
     const gone = page.records.filter((record) => !isThere(record)).length
     return { ...page, first: page.first + gone, from: page.from + gone, records: page.records.filter(isThere) }
   })]
 ]
 
-const ofCursors: Array<[string, Mutant['breakIt']]> = [
+const ofCursors: Array<[string, Break]> = [
   ['a cursor moves back', withCursors((cursors) => ({
     commit: async (channel, commits) => {
       for (const { session, generation } of commits) await cursors.remove(channel, session, generation)
       return cursors.commit(channel, commits)
     }
   }))],
+  ['a commit of nothing is refused', withCursors((cursors) => ({ commit: async (channel, commits) => { if (commits.length === 0) throw new PushError('PUSH_INVALID'); return await cursors.commit(channel, commits) } }))],
+  ['cursors go with the records', (storage) => withCursors((cursors) => ({
+    load: async (channel, session) => {
+      const { head, records } = await storage.log.read(channel, { from: 1, limit: 1, bytes: 1 })
+      return head > 0 && records.length === 0 ? null : await cursors.load(channel, session)
+    }
+  }))(storage)],
   ['the fence is ignored', withCursors((cursors) => ({ commit: (channel, commits) => cursors.commit(channel, commits.map((commit) => ({ ...commit, generation: 1 }))) }))],
   ['a fenced commit is not told', withCursors((cursors) => ({ commit: async (...args) => (await cursors.commit(...args)).map(() => 'committed' as const) }))],
   ['who reached a position: another epoch counts', withCursors((cursors) => ({
     reached: async (channel, { position, ...query }) => [...await cursors.reached(channel, { position, ...query }), ...await cursors.reached(channel, { position: { ...position, epoch: 'other' }, ...query })].sort()
+  }))],
+  ['who reached a position: expired cursors take places on the page', (storage) => {
+    const committed = new Set<string>()
+    return withCursors((cursors) => ({
+      commit: (channel, commits) => { for (const { session } of commits) committed.add(session); return cursors.commit(channel, commits) },
+      reached: async (channel, { limit, after = '', position }) => {
+        const all = await cursors.reached(channel, { position, after, limit: 1000 })
+        return [...committed].filter((name) => name > after).sort().slice(0, limit).filter((name) => all.includes(name))
+      }
+    }))(storage)
+  }],
+  ['who reached a position: offsets compare as texts', withCursors((cursors) => ({
+    reached: async (channel, { position, ...query }) => {
+      const all = await cursors.reached(channel, { ...query, position: { ...position, offset: 0 }, limit: 1000 })
+      const stored = await Promise.all(all.map(async (name) => `${(await cursors.load(channel, name))?.offset}`))
+      return all.filter((_, i) => stored[i] as string >= `${position.offset}`).slice(0, query.limit)
+    }
   }))],
   ['who reached a position: the page has no end', withCursors((cursors) => ({ reached: (channel, query) => cursors.reached(channel, { ...query, limit: 1000 }) }))],
   ['who reached a position: every page is the first', withCursors((cursors) => ({ reached: (channel, { position, limit }) => cursors.reached(channel, { position, limit }) }))],
@@ -202,7 +216,7 @@ const ofCursors: Array<[string, Mutant['breakIt']]> = [
   }))]
 ]
 
-const ofFeed: Array<[string, Mutant['breakIt']]> = [
+const ofFeed: Array<[string, Break]> = [
   ['records are not announced', hearing(() => ({ records () {} }))],
   ['records are announced again out of order', hearing((listener) => {
     let before: FeedBatch | undefined
@@ -232,7 +246,7 @@ const ofFeed: Array<[string, Mutant['breakIt']]> = [
   }))]
 ]
 
-const ofSessions: Array<[string, Mutant['breakIt']]> = [
+const ofSessions: Array<[string, Break]> = [
   ['a generation is given twice', withSessions((sessions) => ({
     claim: async (session, ttl) => {
       const found = await sessions.find(session)
@@ -240,6 +254,22 @@ const ofSessions: Array<[string, Mutant['breakIt']]> = [
       return found
     }
   }))],
+  ['a session made anew begins at the first generation', (storage) => {
+    const base = new Map<string, number>()
+    const own = (session: string, generation: number): number => generation - (base.get(session) ?? 0)
+    return withSessions((sessions) => ({
+      claim: async (session, ttl) => {
+        const isNew = await sessions.find(session) === null
+        const { generation } = await sessions.claim(session, ttl)
+        if (isNew) base.set(session, generation - 1)
+        return { generation: own(session, generation) }
+      },
+      find: async (session) => { const found = await sessions.find(session); return found && { generation: own(session, found.generation) } },
+      touch: (session, generation, ttl) => sessions.touch(session, generation + (base.get(session) ?? 0), ttl),
+      remove: (session, generation) => sessions.remove(session, generation + (base.get(session) ?? 0))
+    }))(storage)
+  }],
+  ['a shorter ttl does not shorten', withSessions((sessions) => ({ touch: async (session, generation, ttl) => await sessions.touch(session, generation, Math.max(ttl, 3600)) }))],
   ['touch ignores who owns the session', withSessions((sessions) => ({
     touch: async (session, generation, ttl) => sessions.touch(session, (await sessions.find(session))?.generation ?? generation, ttl)
   }))],
@@ -252,91 +282,7 @@ const ofSessions: Array<[string, Mutant['breakIt']]> = [
   ['claims are told after the release', withSessions((sessions) => ({ watch: (listener) => { sessions.watch(listener); return () => {} } }))]
 ]
 
-const ofPresence: Array<[string, Mutant['breakIt']]> = [
-  ['a reconnect is an update', withPresence((presence) => ({
-    enter: async (channel, member, change) => {
-      const entered = await presence.enter(channel, member, change)
-      return entered.change === 'none' ? { ...entered, change: 'update' } : entered
-    }
-  }))],
-  ['every change is appended as a join', withPresence((presence) => ({
-    enter: (channel, member, change) => presence.enter(channel, member, { ...change, events: { join: change.events.join, back: change.events.join, update: change.events.join } })
-  }))],
-  ['the fence of entering is ignored', withPresence((presence) => ({
-    enter: (channel, member, change) => presence.enter(channel, { ...member, generation: FOREVER }, change),
-    leave: (channel, fence, change) => presence.leave(channel, { ...fence, generation: FOREVER }, change)
-  }))],
-  ['the fence of leaving is ignored', withPresence((presence) => ({ leave: (channel, fence, change) => presence.leave(channel, { ...fence, generation: FOREVER }, change) }))],
-  ['the number does not count', withPresence((presence) => ({
-    enter: (channel, member, change) => presence.enter(channel, { ...member, number: 1 }, change),
-    leave: (channel, fence, change) => presence.leave(channel, { ...fence, number: 1 }, change)
-  }))],
-  ['who left is forgotten at once', withPresence((presence) => ({ leave: (channel, fence, change) => presence.leave(channel, fence, { ...change, remember: 0 }) }))],
-  ['who left is remembered for ever', withPresence((presence) => ({ leave: (channel, fence, change) => presence.leave(channel, fence, { ...change, remember: FOREVER }) }))],
-  ['whoever left comes back', withPresence((presence) => ({ leave: (channel, fence, change) => presence.leave(channel, fence, { ...change, cause: 'timeout' }) }))],
-  ['nobody leaves', withPresence((presence) => ({ leave: async (channel) => ({ left: false, position: (await presence.list(channel, { after: null, limit: 0, bytes: 0 })).position }) }))],
-  ['a leave without a member is told', withPresence((presence) => ({ leave: async (...args) => ({ ...await presence.leave(...args), left: true }) }))],
-  ['events are not announced', hearing(() => ({ records () {} }))],
-  ['events are in the channel\'s own log', withPresence((presence, { log }) => ({
-    enter: async (channel, member, change) => {
-      await log.append(channel, [{ body: change.events.join, qos: 1 }], change.retention)
-      return presence.enter(channel, member, change)
-    }
-  }))],
-  ['the retention is ignored', withPresence((presence) => ({
-    enter: (channel, member, change) => presence.enter(channel, member, { ...change, retention: { limit: FOREVER, bytes: FOREVER, ttl: FOREVER } }),
-    leave: (channel, fence, change) => presence.leave(channel, fence, { ...change, retention: { limit: FOREVER, bytes: FOREVER, ttl: FOREVER } })
-  }))],
-  ['the position is of before', withPresence((presence) => ({
-    enter: async (channel, ...rest) => {
-      const { position } = await presence.list(channel, { after: null, limit: 0, bytes: 0 })
-      return { ...await presence.enter(channel, ...rest), position }
-    }
-  }))],
-  ['a list and its position are read apart', withPresence((presence) => ({
-    list: async (channel, query) => {
-      const { position } = await presence.list(channel, query)
-      await new Promise((resolve) => { setImmediate(resolve) })
-      return { ...await presence.list(channel, query), position }
-    }
-  }))],
-  ['anonymous members are one user', withPresence((presence) => ({ enter: (channel, member, change) => presence.enter(channel, { ...member, user: member.user ?? '' }, change) }))],
-  ['users are counted by their members', withPresence((presence) => ({ list: async (channel, query) => { const page = await presence.list(channel, query); return { ...page, users: page.connections } } }))],
-  ['pages are by number and not by key', withPresence((presence) => ({
-    list: async (channel, { after, limit, bytes }) => {
-      const from = Number(after ?? 0)
-      const { members, ...page } = await presence.list(channel, { after: null, limit: limit && FOREVER, bytes: FOREVER })
-      const wanted = members.slice(from, from + limit)
-      return { ...page, members: wanted, next: from + limit < members.length && bytes > 0 ? `${from + limit}` : null }
-    }
-  }))],
-  ['the bytes of a page are ignored', withPresence((presence) => ({ list: (channel, query) => presence.list(channel, { ...query, bytes: FOREVER }) }))],
-  ['there is always a next page', withPresence((presence) => ({ list: async (...args) => { const page = await presence.list(...args); return { ...page, next: page.members.at(-1)?.key ?? null } } }))],
-  ['limit 0 lists one', withPresence((presence) => ({ list: (channel, query) => presence.list(channel, { ...query, limit: Math.max(1, query.limit) }) }))],
-  ['lists forget the user', withPresence((presence) => ({ list: async (...args) => { const page = await presence.list(...args); return { ...page, members: page.members.map((each) => ({ ...each, user: null })) } } }))],
-  ['when the last one left is never known', withPresence(() => ({ lastSeen: async () => null }))],
-  ['when the last one left is known for ever', withPresence((presence) => ({ leave: (channel, fence, change) => presence.leave(channel, fence, { ...change, seen: FOREVER }) }))],
-  ['leases do not run out', withPresence((presence) => ({ renew: (node) => presence.renew(node, FOREVER) }))],
-  ['leases run out too soon', withPresence((presence) => ({ renew: (node, ttl) => presence.renew(node, ttl / 2) }))],
-  ['a lapsed lease is not told', withPresence((presence) => ({ renew: async (...args) => { await presence.renew(...args); return true } }))],
-  ['there are no orphans', withPresence(() => ({ orphans: async () => [] }))],
-  ['a member stays with its first node', withPresence((presence) => {
-    const nodes = new Map<string, string>()
-    return {
-      enter: (channel, member, change) => {
-        const node = nodes.get(member.key) ?? member.node
-        nodes.set(member.key, node)
-        return presence.enter(channel, { ...member, node }, change)
-      }
-    }
-  })],
-  ['names are not case-sensitive', withPresence((presence) => ({
-    enter: (channel, ...rest) => presence.enter(channel.toLowerCase(), ...rest),
-    list: (channel, query) => presence.list(channel.toLowerCase(), query)
-  }))]
-]
-
-const parts: Array<[part: string, table: Array<[string, Mutant['breakIt']]>]> = [
+const parts: Array<[part: string, table: Array<[string, Break]>]> = [
   ['lifecycle', ofLifecycle], ['log', ofLog], ['repeats', ofRepeats], ['retention', ofRetention], ['cursors', ofCursors], ['feed', ofFeed], ['sessions', ofSessions], ['presence', ofPresence],
   ['supports', [['claims to be shared without a proof', (storage) => ({ ...storage, supports: { ...storage.supports, shared: true } })]]]
 ]
