@@ -51,7 +51,10 @@ const plugin: FastifyPluginAsync<FastifyPushOptions> = async (fastify, options) 
   })
   fastify.addHook('onClose', () => keepAlive(broker.close()))
   const pushOf = perInstance(fastify, broker.hooks.root, (scope) => face(broker, service, control, scope))
-  fastify.decorate('push', { getter () { return pushOf(this) } })
+  fastify.decorate('push', {
+    getter () { return pushOf(this) },
+    setter () { throw new PushError('PUSH_REGISTERED') } // a plugin within that would decorate the name: it finds the property inherited, and assigns
+  })
   await fastify.register(async (inner) => {
     const { frameBytes, closeGrace } = settings.limits
     await addWebSocketServer(fastify, inner, { websocket: options.websocket, frameBytes, closeGrace, compression: settings.compression })

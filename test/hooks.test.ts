@@ -1,9 +1,9 @@
-import Fastify, { type FastifyInstance } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import t from 'tap'
 import Type from 'typebox'
 import fastifyPush, { defineChannels, type Push } from '../lib/index.js'
-import { assertUnharmed, listen, makeHost } from './helpers/app.js'
+import { listen, makeHost } from './helpers/app.js'
 import { Peer } from './helpers/peer.js'
 
 /** Notes what is published where. */
@@ -118,76 +118,6 @@ t.test('a wrong hook in a plugin ends the start with its code', async (t) => {
     await t.rejects(async () => { await app.ready() }, { code: 'PUSH_OPTIONS' })
     await app.close()
   }
-})
-
-t.test('orders of registration: nested, with a prefix, siblings, after the plugins that use it', async (t) => {
-  t.test('within a plugin: its instance is the outermost place', async (t) => {
-    const { app, log } = makeHost()
-    const heard: string[] = []
-    app.register(async (scope) => {
-      await scope.register(fastifyPush, { prefix: '/api', channels: { root: {} } })
-      scope.push.addHook('onPublish', note(heard, 'scope'))
-      scope.register(async (deep) => {
-        deep.push.addHook('onPublish', note(heard, 'deep'))
-        deep.push.channel('deep')
-        deep.get('/say', async function () { return this.push.publish('deep', 1) })
-      }, { prefix: '/deep' })
-    }, { prefix: '/v1' })
-    const port = await listen(t, app)
-    t.notOk(app.hasDecorator('push'))
-    t.equal((await app.inject('/v1/deep/say')).statusCode, 200)
-    t.same(heard, ['scope deep', 'deep deep'])
-    await (await Peer.owner(`ws://127.0.0.1:${port}/v1/api/push`, { subscriptions: [{ channel: 'deep', qos: 1 }] })).close()
-    assertUnharmed(t, log)
-  })
-
-  t.test('twice: refused with a code, also from within', async (t) => {
-    for (const again of [(app: FastifyInstance) => app.register(fastifyPush, { path: '/two' }), (app: FastifyInstance) => app.register(async (scope) => { await scope.register(fastifyPush, { path: '/two' }) })]) {
-      const { app } = await makeApp()
-      await t.rejects(async () => { await again(app); await app.ready() }, { code: 'PUSH_REGISTERED' })
-      await app.close()
-    }
-  })
-
-  t.test('in two plugins side by side: two services that share nothing', async (t) => {
-    const { app, log } = makeHost()
-    const heard: string[] = []
-    for (const name of ['one', 'two']) {
-      app.register(async (scope) => {
-        await scope.register(fastifyPush, { channels: { news: {} } })
-        scope.push.addHook('onPublish', note(heard, name))
-        scope.get('/say', async () => scope.push.publish('news', name))
-      }, { prefix: `/${name}` })
-    }
-    const port = await listen(t, app)
-    const peers = await Promise.all(['one', 'two'].map((name) => Peer.owner(`ws://127.0.0.1:${port}/${name}/push`, { subscriptions: [{ channel: 'news', qos: 1 }] })))
-    await app.inject('/two/say')
-    t.same(await peers[1]?.data(1), ['two'])
-    await app.inject('/one/say')
-    t.same(await peers[0]?.data(1), ['one'])
-    t.same(heard, ['two news', 'one news'])
-    for (const peer of peers) await peer.close()
-    assertUnharmed(t, log)
-  })
-
-  t.test('an instance that was there before the plugin has a place of its own too', async (t) => {
-    const app = Fastify()
-    const heard: string[] = []
-    let early: FastifyInstance | undefined
-    await app.register(async (scope) => {
-      early = scope
-      t.equal(scope.push, undefined)
-    })
-    await app.register(fastifyPush)
-    app.push.addHook('onPublish', note(heard, 'outer'))
-    early?.push.addHook('onPublish', note(heard, 'early'))
-    early?.push.channel('early')
-    app.push.channel('root')
-    await app.ready()
-    for (const channel of ['root', 'early']) await app.push.publish(channel, 1)
-    t.same(heard, ['outer root', 'outer early', 'early early'])
-    await app.close()
-  })
 })
 
 t.test('onConnect gets the upgrade request; refusals reach the client; hooks that fail are logged, and end nothing', async (t) => {

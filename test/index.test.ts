@@ -106,13 +106,6 @@ t.test('the host registers @fastify/websocket after', async (t) => {
   assertUnharmed(t, log)
 })
 
-t.test('twice is refused with a code', async (t) => {
-  const { app } = makeHost()
-  await app.register(fastifyPush)
-  await t.rejects(async () => { await app.register(fastifyPush) }, { code: 'PUSH_REGISTERED' })
-  await app.close()
-})
-
 t.test('the path and the prefix', async (t) => {
   const cases: [string, FastifyPushOptions, string][] = [
     ['a prefix', { prefix: '/api' }, '/api/push'],

@@ -26,21 +26,30 @@ const PER_MESSAGE_DEFLATE = { serverNoContextTakeover: true, clientNoContextTake
  */
 export async function addWebSocketServer (outer: FastifyInstance, scope: FastifyInstance, options: WebSocketServerOptions): Promise<void> {
   if (outer.hasDecorator('websocketServer')) return checkHost(outer, options)
-  const listeners = () => outer.server.listeners('upgrade') as ((...args: unknown[]) => void)[]
+  const listeners = () => outer.server.listeners('upgrade') as Upgrade[]
   const others = new Set(listeners())
   await scope.register(websocket, ours(options))
   const added = listeners().filter((listener) => !others.has(listener))
+  const take: Upgrade = (request, socket, head) => {
+    if (!isTaken(socket)) for (const listener of added) listener(request, socket, head)
+  }
 
   outer.addHook('onReady', async () => {
-    if (outer.hasDecorator('websocketServer')) {
-      // The host has registered it after all. Both would hand each upgrade to the same router: once is enough.
-      for (const listener of added) outer.server.removeListener('upgrade', listener)
-    } else {
-      // For tests of the host; now that no decorator of that name can follow any more.
-      outer.injectWS = scope.injectWS
-    }
+    // Each @fastify/websocket of the host would hand each upgrade to the same router: once is enough, and twice fails.
+    for (const listener of added) outer.server.removeListener('upgrade', listener)
+    if (outer.hasDecorator('websocketServer')) return // the host has registered it after all
+    // Others may be in plugins beside, where nothing tells of them. So ours comes last.
+    outer.server.on('upgrade', take)
+    // For tests of the host; now that no decorator of that name can follow any more.
+    outer.injectWS = scope.injectWS
   })
+  scope.addHook('preClose', async () => { outer.server.removeListener('upgrade', take) })
 }
+
+type Upgrade = (...args: [request: unknown, socket: object, head: unknown]) => void
+
+/** Whether a response has been given the socket of an upgrade: another listener has handed it to the router. */
+const isTaken = (socket: { readonly _httpMessage?: object | null }): boolean => socket._httpMessage != null
 
 function ours ({ websocket = {}, frameBytes, closeGrace, compression }: WebSocketServerOptions): WebsocketPluginOptions {
   const { options, ...rest } = websocket
