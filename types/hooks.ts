@@ -111,7 +111,10 @@ export interface PushHooks {
   onUnsubscribe: (event: UnsubscribeEvent) => unknown
   /** Awaited, after `authorize` and the schema. What it returns or resolves with, unless `undefined`, is what is stored; with a schema it is validated again. */
   onPublish: (event: PublishEvent) => unknown
-  /** Told: a member has come, gone or changed. */
+  /**
+   * Told, once and on one node: a member has come, gone or changed. The node is the one that made the change: the one that the member is connected to, or, if that
+   * node is gone, the one that let the member leave. A client coming online or going is a change of `$user/` and its user, and told in the outermost place.
+   */
   onPresence: (event: PresenceChange) => unknown
   /** Told: once for each batch and subscription. Messages that have no place in the log are not told. */
   onDeliver: (event: DeliverEvent) => unknown

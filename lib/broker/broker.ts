@@ -93,7 +93,7 @@ export class Broker {
       onError,
       onPresence: (event) => {
         context.onPresence?.(event)
-        this.channels.withMembers(event.channel).rules.hooks.presence?.(event)
+        this.channels.presenceHookOf(event.channel)?.(event)
       }
     })
     this.members = new MemberLists(storage.presence, this.channels)

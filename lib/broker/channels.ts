@@ -142,6 +142,15 @@ export class Channels {
     return channel
   }
 
+  /** The hook of a channel that has members. None where it was not declared here: a node lets the members of others leave too. */
+  presenceHookOf (name: string): ChannelHooks['presence'] {
+    try {
+      return this.withMembers(name).rules.hooks.presence
+    } catch {
+      return null
+    }
+  }
+
   /** The channel whose members are a user's clients. Throws `PUSH_NO_PRESENCE` where nobody is to know of them. */
   user (userId: string): Channel {
     if (!this.#presence.online) throw new PushError('PUSH_NO_PRESENCE')
