@@ -1,11 +1,9 @@
 import { readFile } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
 import type { FastifyPluginAsync } from 'fastify'
+import { bundle, sources } from '../bundle.js'
 import type { Network } from './network.js'
 
-/** Where the page's sources are, whichever directory this was compiled into. */
-const root = new URL('example/chat/page/', import.meta.resolve('fastify-push/package.json'))
+const root = new URL('chat/page/', sources)
 
 const headers = {
   'cache-control': 'no-cache',
@@ -30,7 +28,7 @@ export const pages: FastifyPluginAsync<{ network: Network }> = async (app, { net
   const files = [
     { path: '/', type: 'text/html; charset=utf-8', content: await readFile(new URL('index.html', root)) },
     { path: '/style.css', type: 'text/css; charset=utf-8', content: await readFile(new URL('style.css', root)) },
-    { path: '/chat.js', type: 'text/javascript; charset=utf-8', content: await bundle() }
+    { path: '/chat.js', type: 'text/javascript; charset=utf-8', content: await bundle('chat/page/chat.ts') }
   ]
   for (const { path, type, content } of files) {
     app.get(path, (_request, reply) => reply.headers(headers).type(type).send(content))
@@ -41,15 +39,4 @@ export const pages: FastifyPluginAsync<{ network: Network }> = async (app, { net
     else network.restore(params.page)
     return { cut: body.cut }
   })
-}
-
-async function bundle (): Promise<Uint8Array> {
-  const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL('chat.ts', root))],
-    bundle: true,
-    format: 'esm',
-    target: 'es2022',
-    write: false
-  })
-  return outputFiles[0]?.contents ?? new Uint8Array()
 }
