@@ -2,9 +2,9 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { freePort } from './helpers/free-port.js'
 
 // Every snippet of README.md is run, as it stands but for the port and for where the package is found.
 
@@ -29,15 +29,6 @@ function readSnippets (): Snippet[] {
     for (const [, code] of section.matchAll(/^```js\n(.*?)^```$/gms)) found.push({ heading, code: code as string })
   }
   return found
-}
-
-async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 interface Run {

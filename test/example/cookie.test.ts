@@ -1,15 +1,10 @@
-import { createServer, type AddressInfo } from 'node:net'
-import { once } from 'node:events'
 import t from 'tap'
+import { freePort } from '../helpers/free-port.js'
 import { Peer, secret } from '../helpers/peer.js'
 import { start } from './program.js'
 
 t.test('a JWT in a cookie: signing in, the inbox, pages of others, signing out', async (t) => {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as AddressInfo
-  probe.close()
-  await once(probe, 'close')
+  const port = await freePort()
   const program = start('cookie/server.js', [], { PORT: String(port) })
   t.match(await program.line(), `http://127.0.0.1:${port}/`)
   const origin = `http://127.0.0.1:${port}`
