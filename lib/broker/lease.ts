@@ -34,6 +34,8 @@ export class Lease {
   #state: 'new' | 'open' | 'closed' = 'new'
   #isUsed = false
   #longest = LEASE
+  /** Until when it runs at least, by the latest renewal that this node knows of. */
+  #until = -Infinity
   #taking: Promise<void> | null = null
   /** Whether what this node holds must be entered anew. */
   #isLapsed = false
@@ -74,8 +76,15 @@ export class Lease {
     return taking
   }
 
+  // Whether it had been running without a break. One that came to nothing, for all this node knows, may have renewed a lease that had run out:
+  // its answer is lost, and that of the next one is that it runs.
   async #renew (): Promise<boolean> {
-    return await this.#context.store.renew(this.#context.node, this.#longest)
+    const { store, clock, node } = this.#context
+    const until = clock.now() + this.#longest
+    const lived = await store.renew(node, this.#longest)
+    const isInTime = clock.now() < this.#until
+    this.#until = until
+    return lived && isInTime
   }
 
   #release (): void {

@@ -255,6 +255,35 @@ t.test('a node whose lease ran out enters its members anew', async (t) => {
   t.same(heard(watcher).slice(3), ['leave phone'])
 })
 
+t.test('a node hears of the end of its lease also if the answer that says so is lost', async (t) => {
+  let trouble: 'PUSH_STORAGE_UNAVAILABLE' | 'PUSH_STORAGE_UNKNOWN' | null = null
+  const { nodes: [one, two], clock } = await cluster((storage) => overStorage(storage, {
+    presence: (original) => ({
+      renew: async (...args) => {
+        if (trouble === 'PUSH_STORAGE_UNAVAILABLE') throw new PushError(trouble)
+        const lived = await original.renew(...args)
+        if (trouble !== null) throw new PushError(trouble)
+        return lived
+      }
+    })
+  }))
+  const watcher = await two.own({ subscriptions: [{ channel: '$presence/room/1', qos: 1 }] })
+  await (await one.own({ clientId: 'phone' })).send(enter(7))
+  trouble = 'PUSH_STORAGE_UNKNOWN'
+  await clock.advanceAsync(25_000)
+  trouble = null
+  await clock.advanceAsync(30_000)
+  t.same(heard(watcher), ['join phone'], 'it was renewed all the time')
+  trouble = 'PUSH_STORAGE_UNAVAILABLE'
+  await clock.advanceAsync(45_000)
+  t.same(heard(watcher), ['join phone', 'timeout phone'])
+  trouble = 'PUSH_STORAGE_UNKNOWN'
+  await clock.advanceAsync(10_000)
+  trouble = null
+  await clock.advanceAsync(10_000)
+  t.same(heard(watcher), ['join phone', 'timeout phone', 'back phone'])
+})
+
 t.test('what the storage does not take is tried again; the client hears of what it asked for', async (t) => {
   const memory = memoryStorage({ clock: new ManualClock() })
   let trouble: 'PUSH_STORAGE_UNAVAILABLE' | 'PUSH_STORAGE_UNKNOWN' | null = null
