@@ -47,7 +47,9 @@ export async function subscribe (context: SubscribingContext, request: Subscribe
   try {
     const own = qos === 0 ? null : await context.cursors.load(channel.name, session)
     const isInbox = channel.kind === 'inbox' && qos > 0
-    const stored = own === null && isInbox ? await loadUserCursor(context.cursors, channel.name) : own
+    // What another client of the user has had counts for one that is new. One that says where it stands has had no more than that.
+    const isNew = isInbox && own === null && request.position === undefined
+    const stored = isNew ? await loadUserCursor(context.cursors, channel.name) : own
     const state = await context.log.read(channel.name, { from: 1, limit: 0, bytes: 0 })
     // A new client of a user starts at what none of the user's clients has acknowledged.
     const { start, verdict, gap } = place(isInbox ? { ...request, rewind: Infinity } : request, stored, state)

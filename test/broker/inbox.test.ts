@@ -74,6 +74,22 @@ t.test('where a new client started is kept, though it acknowledged nothing', asy
   t.same((await own(laptop, alice)).data, [2])
 })
 
+t.test('a client that says where it stands goes on from there, though its cursor is gone and another client has had more', async (t) => {
+  const { own, broker, clock } = await openNode({ session: { namedTtl: '1h' } })
+  const away = await own(phone, alice)
+  for (let i = 1; i <= 3; i++) await broker.send('alice', i)
+  await settled()
+  const epoch = away.last('messages')?.epoch ?? ''
+  await away.send(ack(epoch, 1))
+  await away.cut()
+  const there = await own(laptop, alice)
+  await there.send(ack(epoch, 3))
+  await settled()
+  clock.advance(2 * 3600_000)
+  const back = await own({ clientId: 'phone', subscriptions: [{ channel: '$inbox', qos: 1, position: { epoch, offset: 1 } }] }, alice)
+  t.same(back.data, [2, 3])
+})
+
 t.test('acknowledgements of several clients in one turn: the furthest counts', async (t) => {
   const { own, broker } = await openNode()
   const one = await own(phone, alice)
