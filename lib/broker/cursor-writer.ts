@@ -15,6 +15,9 @@ interface Pending {
 
 const isBeyond = (a: Position, b: Position): boolean => a.epoch === b.epoch && a.offset > b.offset
 
+// Of one owner: a user's cursor has many writers, and the one that comes later may be behind.
+const isAhead = (a: CursorCommit, b: CursorCommit): boolean => a.generation === b.generation && isBeyond(a.position, b.position)
+
 /** The commits of one channel: one call in flight, and what has gathered for the next. */
 interface Lane {
   pending: Map<string, Pending>
@@ -96,7 +99,8 @@ export class CursorWriter {
       this.#onError(error)
       if (this.#closed) return
       for (const each of batch) {
-        if (!lane.pending.has(each.commit.session)) lane.pending.set(each.commit.session, each)
+        const waiting = lane.pending.get(each.commit.session)
+        if (waiting === undefined || isAhead(each.commit, waiting.commit)) lane.pending.set(each.commit.session, each)
       }
       await new Promise<void>((resolve) => { this.#clock.after(RETRY, resolve) })
     }

@@ -75,6 +75,22 @@ t.test('a failure is tried again after a pause, with what is newest by then', as
   t.equal(errors.length, 1)
 })
 
+t.test('what failed is not given up for less of the same cursor', async (t) => {
+  const { write, batches, control, clock } = make()
+  control.held = []
+  control.fail = 1
+  write('user', 5)
+  await settled()
+  write('user', 3)
+  const held = control.held
+  control.held = null
+  held.forEach((proceed) => proceed())
+  await settled()
+  await clock.advanceAsync(500)
+  await settled()
+  t.same(batches.slice(1), [['a', ['user@5']]])
+})
+
 t.test('fenced is told', async (t) => {
   const { write, control, outcomes } = make()
   control.outcome = 'fenced'
