@@ -119,6 +119,7 @@ export class Broker {
   /** Opens the storage. Rejects with its error. */
   async open (): Promise<void> {
     await this.storage.open({ onError: this.#onError })
+    if (this.settings.presence.online) this.presence.declared() // users are members too, those of nodes that are gone as well
     this.presence.open()
   }
 

@@ -234,6 +234,20 @@ t.test('all members of a node that is gone leave at once, however many they are'
   t.equal((await one.broker.membersOf(room)).connections, 0)
 })
 
+t.test('users whose node is gone go offline, also where no channel has members', async (t) => {
+  const clock = new ManualClock()
+  const memory = memoryStorage({ clock })
+  await memory.open({ onError: (error) => { throw error } })
+  const storage = { ...memory, supports: { ...memory.supports, durable: true }, open: async () => {}, close: async () => {} }
+  const gone = await openNode({ storage, clock })
+  await gone.own({ clientId: 'phone' }, alice)
+  gone.broker.presence.close()
+  const next = await openNode({ storage, clock })
+  t.equal(await next.broker.online('alice'), true)
+  await clock.advanceAsync(3 * GRACE)
+  t.equal(await next.broker.online('alice'), false)
+})
+
 t.test('a node whose lease ran out enters its members anew', async (t) => {
   let paused = false
   const { nodes: [one, two], clock } = await cluster((storage) => overStorage(storage, {
