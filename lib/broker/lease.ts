@@ -4,12 +4,12 @@ import type { Clock } from '../core/clock.js'
 /** How long a lease runs at least, in milliseconds. It runs for twice the longest grace, so that the clients of a node that is gone have time to come back elsewhere. */
 const LEASE = 30_000
 
-/** How often it is renewed while it runs. */
-const RENEWALS = 3
+/** How often it is renewed, and how long a visit may let orphans go: what is left then is for the next one. Milliseconds. */
+const BEAT = 10_000
 
-/** Orphans that are let go at once, and how often in one visit: what is left then is for the next one. */
+/** Orphans that are asked for, and of them those that are let go at once. */
 const ORPHANS = 1000
-const ROUNDS = 100
+const AT_ONCE = 100
 
 export interface LeaseContext {
   readonly store: PresenceStore
@@ -24,11 +24,14 @@ export interface LeaseContext {
   lapsed (): Promise<void>
   /** Now and then. */
   visit (): Promise<void>
-  /** A member whose node is gone. */
-  readonly orphan: (orphan: Orphan) => Promise<void>
+  /** Lets a member leave whose node is gone. Resolves with whether it was still there. */
+  readonly orphan: (orphan: Orphan) => Promise<boolean>
 }
 
-/** The lease that a node keeps for all the members it holds: one timer renews it, and looks after the members of nodes that are gone. */
+/**
+ * The lease that a node keeps for all the members it holds. One timer renews it, whatever else there is to do: to enter anew what was held under a lease that
+ * had run out, to try again what failed, and to look after the members of nodes that are gone is a visit of its own, of which there is one at a time.
+ */
 export class Lease {
   readonly #context: LeaseContext
   #state: 'new' | 'open' | 'closed' = 'new'
@@ -39,6 +42,7 @@ export class Lease {
   #taking: Promise<void> | null = null
   /** Whether what this node holds must be entered anew. */
   #isLapsed = false
+  #isVisiting = false
   #stop: (() => void) | null = null
 
   constructor (context: LeaseContext) {
@@ -70,9 +74,9 @@ export class Lease {
 
   #take (): Promise<void> {
     this.#isUsed = true
-    const taking = this.#renew().then(() => this.#wait())
+    const taking = this.#renew().then(() => {}).finally(() => this.#wait())
     this.#taking = taking
-    taking.catch(() => { this.#release() }) // the next one asks again
+    taking.catch(() => { this.#taking = null }) // the next one asks again
     return taking
   }
 
@@ -87,15 +91,10 @@ export class Lease {
     return lived && isInTime
   }
 
-  #release (): void {
-    this.#taking = null
-    if (this.#context.sweeps && this.#state === 'open') this.#wait()
-  }
-
   #wait (): void {
     this.#stop?.()
     if (this.#state === 'closed') return
-    this.#stop = this.#context.clock.after(this.#longest / RENEWALS, () => {
+    this.#stop = this.#context.clock.after(BEAT, () => {
       this.#stop = null
       this.#beat().catch(this.#context.onError).finally(() => {
         if (this.#stop !== null || this.#state === 'closed') return
@@ -106,25 +105,61 @@ export class Lease {
   }
 
   async #beat (): Promise<void> {
-    const context = this.#context
     if (!await this.#renew()) this.#isLapsed = true
     this.#taking ??= Promise.resolve()
-    if (this.#isLapsed) {
-      await context.lapsed()
-      this.#isLapsed = false
+    this.#visit().catch(this.#context.onError)
+  }
+
+  async #visit (): Promise<void> {
+    if (this.#isVisiting) return
+    this.#isVisiting = true
+    try {
+      await this.#enterAnew()
+      await this.#context.visit()
+      await this.#letGo()
+    } finally {
+      this.#isVisiting = false
     }
-    await context.visit()
-    await this.#letGo()
+  }
+
+  async #enterAnew (): Promise<void> {
+    if (!this.#isLapsed) return
+    this.#isLapsed = false
+    try {
+      await this.#context.lapsed()
+    } catch (error) {
+      this.#isLapsed = true
+      throw error
+    }
   }
 
   async #letGo (): Promise<void> {
-    const { store, orphan, onError } = this.#context
-    for (let round = 0; round < ROUNDS; round++) {
-      const orphans = await store.orphans(ORPHANS)
-      const outcomes = await Promise.allSettled(orphans.map(orphan))
-      const failed = outcomes.find((outcome) => outcome.status === 'rejected')
-      if (failed !== undefined) onError(failed.reason) // they would all be as they were
-      if (failed !== undefined || orphans.length < ORPHANS) return
+    const { store, clock, node, onError } = this.#context
+    const end = clock.now() + BEAT
+    try {
+      let left = ORPHANS
+      while (left > 0 && this.#state !== 'closed' && clock.now() < end) {
+        const orphans = await store.orphans(ORPHANS)
+        const ofOthers = orphans.filter(({ member }) => member.node !== node) // its own are to be entered anew
+        left = await this.#letSomeGo(ofOthers, end)
+        if (orphans.length < ORPHANS && left === ofOthers.length) return
+      }
+    } catch (error) {
+      onError(error) // they are all as they were
     }
+  }
+
+  // Begins anywhere, so that nodes share the work; ends where another node was faster. Resolves with how many have left.
+  async #letSomeGo (orphans: readonly Orphan[], end: number): Promise<number> {
+    const from = Math.floor(Math.random() * orphans.length)
+    const inTurn = [...orphans.slice(from), ...orphans.slice(0, from)]
+    let left = 0
+    for (let i = 0; i < inTurn.length && this.#context.clock.now() < end; i += AT_ONCE) {
+      const outcomes = await Promise.all(inTurn.slice(i, i + AT_ONCE).map(this.#context.orphan))
+      const more = outcomes.filter((isGone) => isGone).length
+      if (more === 0) break
+      left += more
+    }
+    return left
   }
 }

@@ -53,17 +53,18 @@ export class MemberChanges {
     return change
   }
 
-  /** Rejects with the storage's error. */
-  leave (channel: string, who: Presentee, member: Member, cause: 'leave' | 'timeout'): Promise<void> {
+  /** Resolves with whether it was there. Rejects with the storage's error. */
+  leave (channel: string, who: Presentee, member: Member, cause: 'leave' | 'timeout'): Promise<boolean> {
     return this.letLeave(channel, this.#fence(who), member, cause)
   }
 
   /** The same for a member of any node. */
-  async letLeave (channel: string, fence: MemberFence, member: Member, cause: 'leave' | 'timeout'): Promise<void> {
+  async letLeave (channel: string, fence: MemberFence, member: Member, cause: 'leave' | 'timeout'): Promise<boolean> {
     const { store, clock, retention, seen } = this.#context
     const event = encodeEvent(clock, cause, member)
     const { left } = await store.leave(channel, fence, { cause, event, seen: channel.startsWith(USER) ? seen : 0, retention, remember: REMEMBER })
     if (left) this.#tell(channel, cause, member)
+    return left
   }
 
   #fence ({ memberId, generation }: Presentee): MemberFence {

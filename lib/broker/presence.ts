@@ -48,6 +48,8 @@ export class Presence {
   readonly #leaving = new Map<Stay, 'leave' | 'timeout'>()
   /** Whose entering it did not take, where nobody else tries again. */
   readonly #entering = new Set<Stay>()
+  /** What is being entered, by channel and member: settles with the last of it. */
+  readonly #underWay = new Map<string, Promise<unknown>>()
 
   constructor (context: PresenceContext) {
     const { store, clock, onError, sweeps } = context
@@ -60,7 +62,7 @@ export class Presence {
       node: this.#changes.node,
       sweeps,
       onError,
-      isNeeded: () => this.#stays.size + this.#leaving.size + this.#entering.size > 0,
+      isNeeded: () => this.#stays.size + this.#leaving.size + this.#entering.size + this.#underWay.size > 0,
       lapsed: () => this.#enterAnew(),
       visit: () => this.#tryAgain(),
       orphan: (orphan) => this.#letLeave(orphan)
@@ -98,7 +100,17 @@ export class Presence {
    * Enters. Rejects with the storage's error, or `PUSH_SUPERSEDED` if a later connection holds the member. Where the outcome is unknown
    * it counts as having entered.
    */
-  async enter (stay: Stay): Promise<void> {
+  enter (stay: Stay): Promise<void> {
+    const name = nameOf(stay)
+    const entering = this.#enter(stay)
+    const settled: Promise<unknown> = Promise.allSettled([this.#underWay.get(name), entering]).then(() => {
+      if (this.#underWay.get(name) === settled) this.#underWay.delete(name)
+    })
+    this.#underWay.set(name, settled)
+    return entering
+  }
+
+  async #enter (stay: Stay): Promise<void> {
     const { channel, who, member, body } = stay
     try {
       await this.#lease.hold(rulesOf(channel).grace)
@@ -116,7 +128,7 @@ export class Presence {
     }
   }
 
-  /** Enters a user's client by itself: what fails is tried again. Returns `null` where nobody is to know of users. */
+  /** Enters a user's client by itself: what fails is tried again now and then, unless a later connection holds the member. Returns `null` where nobody is to know of users. */
   enterUser (who: Presentee): Stay | null {
     const { userId } = who.client
     const channel = userId === undefined ? null : this.#context.channels.userOrNull(userId)
@@ -186,12 +198,11 @@ export class Presence {
     this.#settle(stay)
   }
 
-  #enterUser (stay: Stay): void {
+  #enterUser (stay: Stay, onError = this.#context.onError): void {
     this.enter(stay).catch((error: unknown) => {
-      const { code, retryable } = toPushError(error, 'PUSH_INTERNAL')
-      if (code === 'PUSH_SUPERSEDED') return
-      this.#context.onError(error)
-      if (retryable && stay.ended === null) this.#entering.add(stay)
+      if (toPushError(error, 'PUSH_INTERNAL').code === 'PUSH_SUPERSEDED') return
+      onError(error)
+      if (stay.ended === null) this.#entering.add(stay)
     })
   }
 
@@ -206,10 +217,13 @@ export class Presence {
 
   // The lease had run out, and others may have let go of what this node holds.
   async #enterAnew (): Promise<void> {
-    const stays = [...this.#stays.values()]
-    for (let i = 0; i < stays.length; i += AT_ONCE) {
-      await Promise.all(stays.slice(i, i + AT_ONCE).map(async ({ channel, who, member, body, phase, ended }) => {
-        if (phase === 'in' && ended === null) await this.#changes.enter(channel.name, who, member, body)
+    const names = [...new Set([...this.#stays.keys(), ...this.#underWay.keys()])]
+    for (let i = 0; i < names.length; i += AT_ONCE) {
+      await Promise.all(names.slice(i, i + AT_ONCE).map(async (name) => {
+        // What is on its way would be overtaken by the one whose place it takes.
+        while (this.#underWay.has(name)) await this.#underWay.get(name)
+        const stay = this.#stays.get(name)
+        if (stay?.phase === 'in' && stay.ended === null) await this.#changes.enter(stay.channel.name, stay.who, stay.member, stay.body)
       }))
     }
   }
@@ -221,12 +235,12 @@ export class Presence {
     for (const [stay, cause] of leaving) this.#end(stay, cause)
     for (const stay of entering) {
       stay.phase = 'entering'
-      this.#enterUser(stay)
+      this.#enterUser(stay, () => {}) // what keeps it out is known
     }
   }
 
-  async #letLeave ({ channel, member }: Orphan): Promise<void> {
-    await this.#changes.letLeave(channel, member, decodeMember(member), 'timeout')
+  #letLeave ({ channel, member }: Orphan): Promise<boolean> {
+    return this.#changes.letLeave(channel, member, decodeMember(member), 'timeout')
   }
 }
 

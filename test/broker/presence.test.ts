@@ -298,6 +298,49 @@ t.test('a node hears of the end of its lease also if the answer that says so is 
   t.same(heard(watcher), ['join phone', 'timeout phone', 'back phone'])
 })
 
+t.test('what is being entered while all is entered anew is what the list says in the end', async (t) => {
+  const holds: Array<() => void> = []
+  let [isSlow, paused] = [false, false]
+  const { nodes: [one, two], clock } = await cluster((storage) => overStorage(storage, {
+    presence: (original) => ({
+      renew: async (...args) => { if (paused) throw new PushError('PUSH_STORAGE_UNAVAILABLE'); return original.renew(...args) },
+      enter: async (...args) => {
+        if (isSlow) await new Promise<void>((resolve) => { holds.push(resolve) })
+        return original.enter(...args)
+      }
+    })
+  }))
+  const peer = await one.own({ clientId: 'phone' })
+  await peer.send(enter('old'))
+  paused = true
+  await clock.advanceAsync(45_000)
+  paused = false
+  isSlow = true
+  await peer.send(enter('new'))
+  await clock.advanceAsync(10_000)
+  isSlow = false
+  holds.splice(0).reverse().forEach((proceed) => proceed())
+  await settled()
+  await clock.advanceAsync(30_000)
+  t.match((await two.broker.membersOf(room)).members, [{ clientId: 'phone', data: 'new' }])
+})
+
+t.test('a user whom the storage had no room for is tried again; so is one where no lease was to be had', async (t) => {
+  for (const [operation, code] of [['enter', 'PUSH_STORAGE_FULL'], ['renew', 'PUSH_STORAGE_UNAVAILABLE']] as const) {
+    let inTrouble = true
+    const refuse = async (): Promise<never> => { throw new PushError(code) }
+    const storage = overStorage(memoryStorage({ clock: new ManualClock() }), { presence: (original) => ({ get [operation] () { return inTrouble ? refuse : original[operation] } }) })
+    const node = await open({ storage })
+    await node.own({ clientId: 'phone' }, alice)
+    await pass(node, 30_000)
+    t.equal(await node.broker.online('alice'), false)
+    t.equal(node.errors.length > 0, true)
+    inTrouble = false
+    await pass(node, 30_000)
+    t.equal(await node.broker.online('alice'), true, code)
+  }
+})
+
 t.test('what the storage does not take is tried again; the client hears of what it asked for', async (t) => {
   const memory = memoryStorage({ clock: new ManualClock() })
   let trouble: 'PUSH_STORAGE_UNAVAILABLE' | 'PUSH_STORAGE_UNKNOWN' | null = null
