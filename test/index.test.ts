@@ -267,6 +267,7 @@ t.test('stats: all of them numbers', async (t) => {
     dropped: 0,
     givenUp: 0,
     slowReaders: 0,
+    unwatched: 0,
     gaps: 0,
     ignoredAcks: 0,
     accepted: { waiting: 0, failed: 0 },

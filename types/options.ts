@@ -64,10 +64,14 @@ export interface FastifyPushOptions {
     notifyAfter?: Duration
     /**
      * Told of a message that no client of its user has acknowledged within `notifyAfter`: time to reach the user another way, by a push notification service say. Told once, by the
-     * node that sent the message; a node that ends takes what it watched with it. What it throws is logged.
+     * node that sent the message; a node that ends takes what it watched with it. What it throws is logged. A hundred calls may be under way at once, each for `limits.hookTimeout`.
+     * A node watches 100,000 messages for this; what is sent beyond that is not watched, but counted in `stats().unwatched`, and the log says so once.
      */
     onWaiting?: InboxListener
-    /** Told of a message whose own `ttl` has run out before any client of its user acknowledged it. */
+    /**
+     * Told of a message whose own `ttl` has run out before any client of its user acknowledged it. Otherwise as `onWaiting`; of these a node watches another 100,000, and 64 MiB, until they
+     * run out or are acknowledged by way of this node.
+     */
     onExpired?: InboxListener
   }
   /**
@@ -132,7 +136,7 @@ export interface Limits {
   silence?: Duration
   /** Time for a closing handshake; then the connection is dropped. Default 2 s. */
   closeGrace?: Duration
-  /** Time for `authenticate`, `authorize` and each hook that is awaited; then the answer is no. Default 5 s. */
+  /** Time for `authenticate`, `authorize` and each hook that is awaited; then the answer is no. For `inbox.onWaiting` and `onExpired`: then it is logged, and the next message has its turn. Default 5 s. */
   hookTimeout?: Duration
   /** Messages and bytes that `publish(…, { wait: 'accepted' })` may leave waiting. Default 10,000 and 16 MiB. */
   acceptedMessages?: number

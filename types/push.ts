@@ -189,6 +189,8 @@ export interface PushStats {
   readonly accepted: { readonly waiting: number, readonly failed: number }
   /** Connections ended because their readers did not keep up. */
   readonly slowReaders: number
+  /** Messages to users that `inbox.onWaiting` or `inbox.onExpired` could not watch, because too many were watched. */
+  readonly unwatched: number
   /** Calls of `publish` that were rejected. */
   readonly failed: number
 }

@@ -98,7 +98,7 @@ export class Broker {
     })
     this.members = new MemberLists(storage.presence, this.channels)
     this.#hub = new Hub({ feed, log, clock, counters, tick: this.tick, onError })
-    this.#inboxWatch = new InboxWatch({ log, cursors: storage.cursors, clock, onError, ...settings.inbox })
+    this.#inboxWatch = new InboxWatch({ log, cursors: storage.cursors, clock, counters, timeout: settings.limits.hookTimeout, onError, ...settings.inbox })
     this.#publish = new ServerPublish({
       channels: this.channels,
       hub: this.#hub,
@@ -158,6 +158,7 @@ export class Broker {
 
   /** A client of a user has acknowledged: so has the user, and a new client of the same user begins behind that. */
   acknowledgeForUser (inbox: string, position: Position): void {
+    this.#inboxWatch.acknowledged(inbox, position)
     this.cursors.write(inbox, userCommit(position, this.clock, this.settings.inbox.ttl), () => {})
   }
 

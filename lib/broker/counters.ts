@@ -10,4 +10,5 @@ export class Counters {
   ignoredAcks = 0
   failed = 0
   slowReaders = 0
+  unwatched = 0
 }

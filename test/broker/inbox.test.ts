@@ -1,6 +1,10 @@
 import t from 'tap'
+import { Counters } from '../../lib/broker/counters.js'
+import { InboxWatch } from '../../lib/broker/inbox-watch.js'
+import { memoryStorage } from '../../lib/storage/memory/index.js'
+import { ManualClock } from '../../lib/testkit/manual-clock.js'
 import type { InboxListener } from '../../types/options.js'
-import { openNode, settled } from '../helpers/node.js'
+import { openNode, overStorage, settled } from '../helpers/node.js'
 
 const alice = { userId: 'alice' }
 const inbox = (qos = 1) => ({ subscriptions: [{ channel: '$inbox', qos }] })
@@ -192,6 +196,60 @@ t.test('a listener that throws is logged, and the others are told', async (t) =>
   await clock.advanceAsync(30_000)
   t.equal(told, 2)
   t.match(errors, [{ message: 'no' }, { message: 'no' }])
+})
+
+t.test('what waits for its ttl leaves room for what waits for a client, and is let go of once it is acknowledged', async (t) => {
+  let [waiting, expired] = [0, 0]
+  const clock = new ManualClock()
+  const counters = new Counters()
+  const errors: unknown[] = []
+  const { log, cursors } = memoryStorage({ clock })
+  const watch = new InboxWatch({ log, cursors, clock, counters, notifyAfter: 1000, timeout: 1000, onWaiting: () => { waiting++ }, onExpired: () => { expired++ }, onError: (error) => { errors.push(error) } })
+  const body = Buffer.from('{}')
+  for (let i = 1; i <= 100_000; i++) watch.watch('alice', 'inbox', { epoch: 'e', offset: i }, body, 900)
+  t.equal(counters.unwatched, 0)
+  watch.watch('alice', 'inbox', { epoch: 'e', offset: 100_001 }, body, 900)
+  t.equal(counters.unwatched, 1)
+  watch.watch('bob', 'other', { epoch: 'e', offset: 1 }, body)
+  t.equal(counters.unwatched, 1, 'the other list has room')
+  watch.acknowledged('inbox', { epoch: 'e', offset: 99_999 })
+  for (let i = 100_002; i <= 100_010; i++) watch.watch('alice', 'inbox', { epoch: 'e', offset: i }, body, 900)
+  t.equal(counters.unwatched, 1)
+  const large = new Uint8Array(32 * 1024 * 1024)
+  for (let i = 1; i <= 3; i++) watch.watch('carol', 'large', { epoch: 'e', offset: i }, large, 900)
+  t.equal(counters.unwatched, 3, 'nor are the bodies kept without bound')
+  t.match(errors.splice(0), [{ code: 'PUSH_BUSY' }], 'which is said once')
+  watch.close()
+  t.equal(clock.pending, 0)
+  t.same([waiting, expired], [0, 0])
+})
+
+t.test('messages that are due at once are looked at a hundred at a time, and a listener that never ends holds up no other', async (t) => {
+  let [reads, most] = [0, 0]
+  const clock = new ManualClock()
+  const storage = overStorage(memoryStorage({ clock }), {
+    cursors: (original) => ({
+      load: async (...args) => {
+        most = Math.max(most, ++reads)
+        await new Promise(setImmediate)
+        reads--
+        return original.load(...args)
+      }
+    })
+  })
+  const told: string[] = []
+  const { broker, errors } = await openNode({ storage, clock, inbox: { onWaiting: ({ userId }) => { told.push(userId); return userId.startsWith('stuck') ? new Promise(() => {}) : 1 } } })
+  for (let i = 0; i < 100; i++) await broker.send(`stuck${i}`, 1)
+  for (let i = 0; i < 500; i++) await broker.send(`user${i}`, 1)
+  await clock.advanceAsync(30_000)
+  await settled()
+  t.equal(told.length, 100)
+  await clock.advanceAsync(5000)
+  for (let i = 0; i < 10; i++) await settled()
+  t.equal(told.length, 600)
+  t.equal(most, 100)
+  t.equal(errors.length, 100)
+  t.match(errors[0], { code: 'PUSH_UNAVAILABLE' })
 })
 
 t.test('a message that the inbox keeps no longer has nothing to tell', async (t) => {

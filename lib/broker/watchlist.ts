@@ -1,0 +1,77 @@
+import type { Position } from '../../types/message.js'
+import type { Clock } from '../core/clock.js'
+import { Deadlines, type Deadline } from '../core/deadlines.js'
+
+/** Messages of one list at the most, and bytes of their bodies. */
+const MESSAGES = 100_000
+const BODY_BYTES = 64 * 1024 * 1024
+
+/** A message that nobody has acknowledged yet. */
+export interface Watched {
+  readonly userId: string
+  readonly inbox: string
+  readonly position: Position
+  /** Where it will be gone from the log by then. */
+  readonly body: Uint8Array | null
+}
+
+interface Entry extends Watched {
+  deadline: Deadline<Entry> | null
+}
+
+/** Messages that wait for a moment, or for being acknowledged before it. Bounded. */
+export class Watchlist {
+  readonly #deadlines: Deadlines<Entry>
+  readonly #inboxes = new Map<string, Set<Entry>>()
+  #size = 0
+  #bytes = 0
+
+  /** `due` is told of each message whose moment has come. It stays in the list until it is deleted. */
+  constructor (clock: Clock, due: (watched: Watched) => void) {
+    this.#deadlines = new Deadlines<Entry>(clock, due)
+  }
+
+  /** Returns whether there was room for it. */
+  add (at: number, watched: Watched): boolean {
+    const bytes = watched.body?.byteLength ?? 0
+    if (this.#size >= MESSAGES || this.#bytes + bytes > BODY_BYTES) return false
+    const entry: Entry = { ...watched, deadline: null }
+    entry.deadline = this.#deadlines.add(at, entry)
+    this.#size++
+    this.#bytes += bytes
+    const others = this.#inboxes.get(watched.inbox)
+    if (others === undefined) this.#inboxes.set(watched.inbox, new Set([entry]))
+    else others.add(entry)
+    return true
+  }
+
+  /** Whether it is still in the list. */
+  has (watched: Watched): boolean {
+    return this.#inboxes.get(watched.inbox)?.has(watched as Entry) ?? false
+  }
+
+  delete (watched: Watched): void {
+    const entry = watched as Entry
+    const inbox = this.#inboxes.get(entry.inbox)
+    if (inbox?.delete(entry) !== true) return
+    if (inbox.size === 0) this.#inboxes.delete(entry.inbox)
+    if (entry.deadline !== null) this.#deadlines.delete(entry.deadline)
+    this.#size--
+    this.#bytes -= entry.body?.byteLength ?? 0
+  }
+
+  /** Takes out what has been acknowledged. They are in the order in which they were sent, or nearly so: one passed over here is seen when its moment has come. */
+  acknowledged (inbox: string, { epoch, offset }: Position): void {
+    for (const entry of this.#inboxes.get(inbox) ?? []) {
+      if (entry.position.epoch !== epoch) continue
+      if (entry.position.offset > offset) return
+      this.delete(entry)
+    }
+  }
+
+  clear (): void {
+    this.#deadlines.clear()
+    this.#inboxes.clear()
+    this.#size = this.#bytes = 0
+  }
+}
