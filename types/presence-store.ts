@@ -31,10 +31,12 @@ export interface PresenceStore {
   leave (channel: string, fence: MemberFence, change: LeaveChange): Promise<Left>
   /**
    * The members with keys after `after`, which need not be one's there, in the order of their keys (ASCII), at most `limit` of them and, after the first, at most `bytes` of
-   * bodies. Paging on with `next` misses nobody who stays. `limit` 0 reads just the numbers. The page holds at `position`: every event
-   * up to there is in it, and none after.
+   * bodies. Paging on with `next` misses nobody who stays. The page holds at `position`: every event
+   * up to there is in it, and none after. `limit` 0 reads just the numbers, and need not make a log: where there is none yet, the epoch of `position` may be one that no log will have.
    */
   list (channel: string, query: { readonly after: string | null, readonly limit: number, readonly bytes: number }): Promise<MemberPage>
+  /** How many members each of these channels has, in their order. Makes nothing of what is not there. */
+  counts (channels: readonly string[]): Promise<readonly number[]>
   /**
    * When the last member of a channel left, in milliseconds since 1970 by the storage's clock; `null` while there are members, if there never were, and once the `seen` of that
    * leaving has run out.
@@ -93,9 +95,8 @@ export interface Entered {
 }
 
 export interface Left {
+  /** Whether it was there, and the one that is meant. */
   readonly left: boolean
-  /** The newest position of the presence log afterwards. */
-  readonly position: Position
 }
 
 export interface MemberPage {

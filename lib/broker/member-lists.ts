@@ -38,8 +38,8 @@ export class MemberLists {
   async online (users: readonly string[]): Promise<string[]> {
     if (!Array.isArray(users) || users.length > MOST_USERS) throw new PushError('PUSH_INVALID', `a list of ${MOST_USERS} users at the most`)
     const channels = users.map((user) => this.#user(user))
-    const pages = await Promise.all(channels.map(({ name }) => this.#store.list(name, { after: null, limit: 0, bytes: 0 })))
-    return users.filter((_, i) => (pages[i]?.connections ?? 0) > 0)
+    const counts = await this.#store.counts(channels.map(({ name }) => name))
+    return users.filter((_, i) => (counts[i] ?? 0) > 0)
   }
 
   /** When the last client of a user left; `null` while one is there, and if that is not known. Rejects as `online` does. */

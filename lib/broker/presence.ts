@@ -74,6 +74,12 @@ export class Presence {
     return this.#stays.size + this.#leaving.size
   }
 
+  /** Whether the member is one by way of this node, or about to be. */
+  holds (channel: Channel, who: Presentee): boolean {
+    const name = nameOf({ channel, who })
+    return this.#stays.has(name) || this.#underWay.has(name)
+  }
+
   /** The storage is open. */
   open (): void {
     this.#lease.open()

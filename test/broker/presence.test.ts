@@ -87,6 +87,22 @@ t.test('[P-12.2] leave, also of who is not there or entered on an earlier connec
   t.equal(node.broker.presence.size, 0)
 })
 
+t.test('[P-12.2] to leave where it is no member needs the permission to subscribe, and asking for users makes nothing', async (t) => {
+  const storage = memoryStorage({ clock: new ManualClock() })
+  let allowed = true
+  const { own, broker } = await open({ storage, authorize: () => allowed })
+  const peer = await own({ clientId: 'phone' })
+  await peer.send(enter())
+  const before = storage.stats().channels
+  allowed = false
+  await peer.send(leave('room/made-up', 7))
+  t.match(peer.last('error'), { id: 7, code: 'PUSH_FORBIDDEN' })
+  t.same(await broker.online(Array.from({ length: 1000 }, (_, i) => `nobody${i}`)), [])
+  t.equal(storage.stats().channels, before)
+  await peer.send(leave())
+  t.equal((await broker.membersOf(room)).connections, 0, 'where it is one it needs none')
+})
+
 t.test('[P-12.3] presence: pages, numbers, and who may', async (t) => {
   const asked: unknown[] = []
   const { own, clock } = await open({ authorize: ({ action, channel, client }) => { asked.push([action, channel, client.userId]); return action !== 'presence' || client.userId === 'alice' } })

@@ -151,6 +151,7 @@ export class SharedStore {
         enter: (channel, member, change) => call(() => this.#inner.presence.enter(channel, member, change), true),
         leave: (channel, fence, change) => call(() => this.#inner.presence.leave(channel, fence, change), true),
         list: (channel, query) => call(() => this.#inner.presence.list(channel, query)),
+        counts: (channels) => call(() => this.#inner.presence.counts(channels)),
         lastSeen: (channel) => call(() => this.#inner.presence.lastSeen(channel)),
         renew: (node, ttl) => call(() => this.#inner.presence.renew(node, ttl)),
         orphans: (limit) => call(() => this.#inner.presence.orphans(limit))

@@ -1,4 +1,5 @@
-import { openClient, type Client } from '../../lib/client/client.js'
+import type { Client } from '../../lib/client/api.js'
+import { openClient } from '../../lib/client/client.js'
 import type { PresentMember } from '../../lib/client/roster.js'
 import { PushError } from '../../lib/core/errors.js'
 import { memoryStorage } from '../../lib/storage/memory/index.js'

@@ -31,7 +31,7 @@ export interface KeyLimits {
 
 /** The log of one channel: its slots and the keys by which repeats are recognised. Synchronous, so each call is atomic. */
 export class ChannelLog implements Holder {
-  readonly epoch = randomBytes(9).toString('base64url')
+  readonly epoch = newEpoch()
   /** Living ids and publishers that were forgotten because there were too many. */
   forgotten = 0
   rank = -1
@@ -198,6 +198,11 @@ export class ChannelLog implements Holder {
     this.#bytes += bytes
     this.#budget.changed(this, bytes, records)
   }
+}
+
+/** The name of an epoch, which no other has. */
+export function newEpoch (): string {
+  return randomBytes(9).toString('base64url')
 }
 
 /** What a slot stores of a message's qos, body and ttl. */

@@ -3,7 +3,7 @@ import { PushError } from '../../core/errors.js'
 import type { Position } from '../../../types/message.js'
 import type { AppendOutcome, Draft, DraftKey, FeedRecord, LogStore, Page, Recognised, Retention } from '../../../types/storage.js'
 import type { Budget } from './budget.js'
-import { ChannelLog, slotOf, type KeyLimits } from './channel-log.js'
+import { ChannelLog, newEpoch, slotOf, type KeyLimits } from './channel-log.js'
 import type { Channels } from './channels.js'
 import type { MemoryFeed } from './feed.js'
 import type { Lifecycle } from './lifecycle.js'
@@ -21,6 +21,7 @@ export interface LogParts {
 /** The logs of all channels, in memory. Every operation is done before the call returns: none interleaves with another. */
 export class MemoryLog implements LogStore {
   readonly #parts: LogParts
+  readonly #noEpoch = newEpoch()
   #forgotten = 0
 
   constructor (parts: LogParts) {
@@ -59,6 +60,11 @@ export class MemoryLog implements LogStore {
   head (channel: string): Position {
     const { epoch, head } = this.#log(channel, this.#parts.clock.now()).state()
     return { epoch, offset: head }
+  }
+
+  /** The same, but a log that is not there stays so: its epoch is that of none. */
+  headIfAny (channel: string): Position {
+    return this.#parts.channels.find(channel)?.log === undefined ? { epoch: this.#noEpoch, offset: 0 } : this.head(channel)
   }
 
   async recognise (channel: string, key: DraftKey): Promise<Recognised | null> {

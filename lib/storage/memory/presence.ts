@@ -63,14 +63,14 @@ export class MemoryPresence implements PresenceStore {
   }
 
   async leave (channel: string, fence: MemberFence, { cause, event, retention, remember, seen }: LeaveChange): Promise<Left> {
-    const { lifecycle, clock, channels, budget, log } = this.#parts
+    const { lifecycle, clock, channels, budget } = this.#parts
     lifecycle.assertOpen()
     const now = clock.now()
     const members = channels.obtain(channel, now).members ??= new Members()
     const held = members.get(fence.key)
     if (held === undefined || isLater(held, fence)) {
       if (held === undefined) members.depart(fence, null, now + remember, now)
-      return { left: false, position: log.head(presenceLogOf(channel)) }
+      return { left: false }
     }
     const announce = this.#append(channel, event, retention)
     members.take(fence.key)
@@ -78,9 +78,8 @@ export class MemoryPresence implements PresenceStore {
     this.#unhold(held)
     budget.reserve(-sizeOf(held))
     if (members.size === 0 && seen > 0) this.#seen.add(channel, { at: clock.timestamp(), until: now + seen }, now)
-    const position = log.head(presenceLogOf(channel))
     announce()
-    return { left: true, position }
+    return { left: true }
   }
 
   async list (channel: string, { after, limit, bytes }: { after: string | null, limit: number, bytes: number }): Promise<MemberPage> {
@@ -88,7 +87,14 @@ export class MemoryPresence implements PresenceStore {
     lifecycle.assertOpen()
     const members = channels.find(channel)?.members
     const { members: found, next } = members?.page(after, limit, bytes) ?? { members: [], next: null }
-    return { members: found, next, connections: members?.size ?? 0, users: members?.users ?? 0, position: log.head(presenceLogOf(channel)) }
+    const name = presenceLogOf(channel)
+    return { members: found, next, connections: members?.size ?? 0, users: members?.users ?? 0, position: limit === 0 ? log.headIfAny(name) : log.head(name) }
+  }
+
+  async counts (names: readonly string[]): Promise<readonly number[]> {
+    const { lifecycle, channels } = this.#parts
+    lifecycle.assertOpen()
+    return names.map((name) => channels.find(name)?.members?.size ?? 0)
   }
 
   async lastSeen (channel: string): Promise<number | null> {

@@ -25,6 +25,7 @@ function operations ({ log, cursors, feed, sessions, presence }: StorageAdapter)
     ['presence.enter', () => presence.enter(ROOM, member('m', 1, 1), entering)],
     ['presence.leave', () => presence.leave(ROOM, member('m', 1, 2), leaving('leave'))],
     ['presence.list', () => presence.list(ROOM, { after: null, limit: 1, bytes: 1 })],
+    ['presence.counts', () => presence.counts([ROOM])],
     ['presence.lastSeen', () => presence.lastSeen(ROOM)],
     ['presence.renew', () => presence.renew('node', LONG)],
     ['presence.orphans', () => presence.orphans(1)]

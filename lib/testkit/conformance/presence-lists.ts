@@ -19,6 +19,13 @@ function listing (kit: Kit): void {
     assert.deepEqual({ members, next, users, connections }, { members: [], next: null, users: 1, connections: 2 }, 'limit 0 reads just the numbers')
   })
 
+  kit.open('presence: many channels are counted at once, also of whom nobody knows', async (storage) => {
+    for (const [channel, key] of [['a', 'm'], ['a', 'n'], ['A', 'm'], ['gone', 'm']] as const) await storage.presence.enter(channel, member(key, 1, 1), entering)
+    await storage.presence.leave('gone', member('m', 1, 2), leaving('leave'))
+    assert.deepEqual(await storage.presence.counts(['unknown', 'a', 'gone', 'A', 'a']), [0, 2, 0, 1, 2])
+    assert.deepEqual(await storage.presence.counts([]), [])
+  })
+
   kit.open('presence: a member is listed as it was entered', async (storage) => {
     const entered = member('m', 3, 4, { node: 'n', user: 'u', text: '\u0000ü' })
     await storage.presence.enter(ROOM, entered, entering)
