@@ -1,5 +1,6 @@
 import t from 'tap'
 import { memoryStorage, type MemoryStorage, type MemoryStorageOptions } from '../../lib/storage/memory/index.js'
+import { Smallest } from '../../lib/storage/memory/smallest.js'
 import { ManualClock, storageConformance } from '../../lib/testkit/index.js'
 import type { Draft, FeedListener, Retention } from '../../types/storage.js'
 
@@ -178,28 +179,55 @@ t.test('what a listener causes is heard afterwards, in one order by all, within 
   await storage.close()
 })
 
-t.test('members count in the total, and are never what goes', async (t) => {
-  const { storage, clock } = await opened({ bytes: 600 })
+t.test('members count in the total, of which they may have half, and are never what goes', async (t) => {
+  const { storage, clock } = await opened({ bytes: 1200 })
   const member = (key: string, bytes: number) => ({ key, generation: 1, number: 1, node: 'n', user: null, body: new Uint8Array(bytes) })
   const events = { join: new Uint8Array(1), back: new Uint8Array(1), update: new Uint8Array(1) }
   const enter = (key: string, bytes: number) => storage.presence.enter('room', member(key, bytes), { events, retention: ROOMY, remember: MINUTE })
   const leave = (key: string) => storage.presence.leave('room', { ...member(key, 0), number: 2 }, { cause: 'leave', event: new Uint8Array(1), retention: ROOMY, remember: MINUTE, seen: MINUTE })
-  await storage.log.append('log', [sized(200), sized(200)], ROOMY)
+  await storage.log.append('log', [sized(500), sized(500)], ROOMY)
   await enter('a', 100)
-  t.match(storage.stats(), { bytes: 128 + 100 + 1 + 200, evicted: 1 })
+  t.match(storage.stats(), { bytes: 128 + 100 + 1 + 500, evicted: 1 })
   await enter('a', 50)
-  t.match(storage.stats(), { bytes: 128 + 50 + 2 + 200 })
-  await t.rejects(enter('b', 500), { code: 'PUSH_STORAGE_FULL' })
-  await t.rejects(storage.log.append('log', [sized(500)], ROOMY), { code: 'PUSH_STORAGE_FULL' })
-  t.match(storage.stats(), { bytes: 128 + 50 + 2 + 200, evicted: 1 }, 'a refusal changes nothing')
+  t.match(storage.stats(), { bytes: 128 + 50 + 2 + 500 })
+  await t.rejects(enter('b', 300), { code: 'PUSH_STORAGE_FULL' })
+  await t.rejects(storage.log.append('log', [sized(1100)], ROOMY), { code: 'PUSH_STORAGE_FULL' })
+  t.match(storage.stats(), { bytes: 128 + 50 + 2 + 500, evicted: 1 }, 'a refusal changes nothing')
   await enter('b', 250)
-  t.match(storage.stats(), { bytes: 128 + 50 + 128 + 250 + 3, evicted: 2 })
+  t.match(storage.stats(), { bytes: 128 + 50 + 128 + 250 + 3 + 500, evicted: 1 })
   for (const key of ['a', 'b']) await leave(key)
-  t.match(storage.stats(), { bytes: 5 })
+  t.match(storage.stats(), { bytes: 5 + 500 })
   clock.advance(2 * DAY)
   t.match(storage.stats(), { channels: 0, bytes: 0 }, 'nothing is left of them')
   t.equal(await storage.presence.lastSeen('room'), null)
   await storage.close()
+})
+
+t.test('to ask who is there, and to leave where nobody was, makes no logs', async (t) => {
+  const { storage, clock } = await opened()
+  const { presence } = storage
+  const query = { after: null, limit: 0, bytes: 0 }
+  const { position } = await presence.list('room', query)
+  t.same(await presence.counts(['room', 'other']), [0, 0])
+  t.equal(storage.stats().channels, 0)
+  await presence.leave('room', { key: 'k', generation: 1, number: 1 }, { cause: 'leave', event: new Uint8Array(1), retention: ROOMY, remember: MINUTE, seen: 0 })
+  t.equal(storage.stats().channels, 1, 'that it has left is remembered')
+  const page = await presence.list('room', { ...query, limit: 1 })
+  t.not(page.position.epoch, position.epoch)
+  t.same((await presence.list('room', query)).position, page.position, 'of a log that is there it is its own')
+  clock.advance(DAY)
+  t.equal(storage.stats().channels, 0)
+  await storage.close()
+})
+
+t.test('the smallest of many', (t) => {
+  const all = Array.from({ length: 500 }, (_, i) => String((i * 7919) % 1009))
+  for (const limit of [1, 7, 499, 500, 900]) {
+    const smallest = new Smallest(limit)
+    for (const each of all) smallest.add(each)
+    t.same(smallest.sorted, [...all].sort().slice(0, limit))
+  }
+  t.end()
 })
 
 t.test('a small view does not keep a large buffer alive', async (t) => {

@@ -35,9 +35,9 @@ export class Budget {
     return this.limits.bytes - this.reserved
   }
 
-  /** Takes bytes that stay until they are given back, as a negative number. Returns whether there is room for them. */
+  /** Takes bytes that stay until they are given back, as a negative number. Returns whether there is room for them: at least half of all is left to the logs. */
   reserve (bytes: number): boolean {
-    if (bytes > 0 && bytes > this.room) return false
+    if (bytes > 0 && this.reserved + bytes > this.limits.bytes / 2) return false
     this.reserved += bytes
     this.bytes += bytes
     while (this.bytes > this.limits.bytes && this.#dropOne());

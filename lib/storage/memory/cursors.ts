@@ -5,6 +5,7 @@ import type { CursorCommit, CursorStore } from '../../../types/storage.js'
 import type { Channels, Cursor } from './channels.js'
 import { ExpiringMap } from './expiring-map.js'
 import type { Lifecycle } from './lifecycle.js'
+import { Smallest } from './smallest.js'
 
 /** The cursors of all channels, in memory. */
 export class MemoryCursors implements CursorStore {
@@ -45,11 +46,11 @@ export class MemoryCursors implements CursorStore {
 
   async reached (channel: string, { position, after = '', limit }: { readonly position: Position, readonly after?: string, readonly limit: number }): Promise<readonly string[]> {
     this.#lifecycle.assertOpen()
-    const found: string[] = []
+    const found = new Smallest(limit)
     for (const [session, { position: { epoch, offset } }] of this.#channels.find(channel)?.cursors?.living(this.#clock.now()) ?? []) {
-      if (session > after && epoch === position.epoch && offset >= position.offset) found.push(session)
+      if (session > after && epoch === position.epoch && offset >= position.offset) found.add(session)
     }
-    return found.sort().slice(0, limit)
+    return found.sorted
   }
 
   async remove (channel: string, session: string, generation: number): Promise<void> {

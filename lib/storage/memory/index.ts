@@ -15,7 +15,7 @@ import { startSweeper } from './sweeper.js'
 export interface MemoryStorageOptions {
   /** Time. Default: the machine's clock, with timers that keep no process alive. */
   readonly clock?: Clock
-  /** Bytes of bodies that all channels may hold together, and members with some more for each. Default: 256 MiB. */
+  /** Bytes of bodies that all channels may hold together, and members with some more for each. Members may have half of it; beyond, entering is refused with `PUSH_STORAGE_FULL`. Default: 256 MiB. */
   readonly bytes?: number
   /** Records that all channels may hold together. Default: 1,000,000. */
   readonly records?: number

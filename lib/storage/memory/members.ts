@@ -1,5 +1,6 @@
 import type { Entered, MemberFence, StoredMember } from '../../../types/presence-store.js'
 import { ExpiringMap, type Expiring } from './expiring-map.js'
+import { placeOf } from './smallest.js'
 
 /** Members that have left and are remembered, of one channel. Beyond it the one that left longest ago is forgotten. */
 const DEPARTED = 10_000
@@ -51,9 +52,10 @@ export class Members {
   /** Puts a member in place of the one with its key. */
   put (member: StoredMember): void {
     const { key, user } = member
-    this.take(key)
+    const before = this.#members.get(key)
     this.#members.set(key, member)
-    this.#keys.splice(this.#placeOf(key), 0, key)
+    if (before === undefined) this.#keys.splice(placeOf(this.#keys, key), 0, key)
+    else this.#uncount(before)
     if (user !== null) this.#users.set(user, (this.#users.get(user) ?? 0) + 1)
     this.#departed.delete(key)
   }
@@ -63,8 +65,11 @@ export class Members {
     const member = this.#members.get(key)
     if (member === undefined) return
     this.#members.delete(key)
-    this.#keys.splice(this.#placeOf(key), 1)
-    const { user } = member
+    this.#keys.splice(placeOf(this.#keys, key), 1)
+    this.#uncount(member)
+  }
+
+  #uncount ({ user }: StoredMember): void {
     if (user === null) return
     const left = (this.#users.get(user) ?? 0) - 1
     if (left > 0) this.#users.set(user, left)
@@ -81,7 +86,7 @@ export class Members {
   /** The page after a key, and what to pass for the next one. */
   page (after: string | null, limit: number, most: number): { members: StoredMember[], next: string | null } {
     const members: StoredMember[] = []
-    let at = after === null ? 0 : this.#placeOf(after)
+    let at = after === null ? 0 : placeOf(this.#keys, after)
     if (after !== null && this.#keys[at] === after) at++
     let bytes = 0
     for (; at < this.#keys.length && members.length < limit; at++) {
@@ -96,18 +101,6 @@ export class Members {
   /** Forgets departures that have had their time; yields after each. */
   sweep (now: () => number): Generator<void, void> {
     return this.#departed.sweep(now)
-  }
-
-  // Where a key is, or belongs, among the sorted ones.
-  #placeOf (key: string): number {
-    let low = 0
-    let high = this.#keys.length
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if ((this.#keys[middle] as string) < key) low = middle + 1
-      else high = middle
-    }
-    return low
   }
 }
 
