@@ -201,8 +201,7 @@ export class Broker {
 
   /** See `Push.presence`. */
   async membersOf (channel: string, options: PresenceOptions = {}): Promise<PresencePage> {
-    const { position, ...page } = await this.members.list(this.channels.withMembers(channel), options)
-    return page
+    return this.members.list(this.channels.withMembers(channel), options)
   }
 
   /** See `Push.online`. */

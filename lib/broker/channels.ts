@@ -3,8 +3,9 @@ import { isChannelName } from '../core/channel-name.js'
 import { ChannelPatterns } from '../core/channel-patterns.js'
 import { parseDuration } from '../core/duration.js'
 import { PushError } from '../core/errors.js'
+import { isUserId, NO_USER_ID } from '../core/user-id.js'
 import { NO_HOOKS, type ChannelHooks } from './hooks.js'
-import { INBOX, PRESENCE, USER, inboxOf, isUserId, presenceLogOf, userChannelOf } from './own-channels.js'
+import { INBOX, PRESENCE, USER, inboxOf, presenceLogOf, userChannelOf } from './own-channels.js'
 import { compileSchema, type DataSchema } from './schema.js'
 import type { PresenceSettings } from './settings.js'
 
@@ -131,7 +132,7 @@ export class Channels {
 
   /** The inbox of a user. Throws `PUSH_INVALID` for what names no user. */
   inbox (userId: string): Channel {
-    if (!isUserId(userId)) throw new PushError('PUSH_INVALID', 'userId must be a string of 1 to 256 characters')
+    if (!isUserId(userId)) throw new PushError('PUSH_INVALID', NO_USER_ID)
     return { name: inboxOf(userId), wire: INBOX, kind: 'inbox', params: { userId }, rules: this.#inboxRules }
   }
 

@@ -1,4 +1,5 @@
 import type { Gap, Message, Position, Publisher, QoS } from '../../types/message.js'
+import type { MemberPage } from '../../types/presence-store.js'
 import type { MessageBody, ServerFrame } from '../protocol/frames.js'
 import { openFrame, textFrame } from '../protocol/text-frame.js'
 
@@ -50,17 +51,43 @@ export function volatileFrame (channel: string, bodies: readonly Uint8Array[]): 
 }
 
 function joined (head: string, bodies: readonly Uint8Array[]): Buffer {
-  let length = Buffer.byteLength(head) + bodies.length - 1 + END.length
+  const { frame, at } = openFrame(Buffer.byteLength(head) + listLength(bodies))
+  writeList(frame, at + frame.write(head, at), bodies)
+  return frame
+}
+
+function listLength (bodies: readonly Uint8Array[]): number {
+  let length = Math.max(0, bodies.length - 1) + END.length
   for (const body of bodies) length += body.byteLength
-  const { frame, at: start } = openFrame(length)
-  let at = start + frame.write(head, start)
+  return length
+}
+
+function writeList (bytes: Buffer, start: number, bodies: readonly Uint8Array[]): void {
+  let at = start
   for (let i = 0; i < bodies.length; i++) {
     const body = bodies[i] as Uint8Array
-    if (i > 0) frame[at++] = COMMA
-    frame.set(body, at)
+    if (i > 0) bytes[at++] = COMMA
+    bytes.set(body, at)
     at += body.byteLength
   }
-  frame.write(END, at, 'latin1')
+  bytes.write(END, at, 'latin1')
+}
+
+/** All that is the same for whoever asks for this page of members: the rest of {@link memberPageFrame}. */
+export function encodeMemberPage (channel: string, { members, next, users, connections, position }: MemberPage): Buffer {
+  const { epoch, offset } = position
+  const head = `${JSON.stringify({ channel, next, counts: { users, connections }, epoch, offset }).slice(1, -1)},"members":[`
+  const bodies = members.map(({ body }) => body)
+  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(head) + listLength(bodies))
+  writeList(bytes, bytes.write(head, 0), bodies)
+  return bytes
+}
+
+/** The answer to whoever asked for a page of members. [P-12.3] */
+export function memberPageFrame (id: number, page: Buffer): Buffer {
+  const head = `{"type":"presence","id":${id},`
+  const { frame, at } = openFrame(head.length + page.byteLength)
+  frame.set(page, at + frame.write(head, at, 'latin1'))
   return frame
 }
 

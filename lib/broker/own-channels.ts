@@ -17,11 +17,3 @@ export const inboxOf = (userId: string): string => `${INBOX}/${encodeURIComponen
 
 /** The channel whose members are a user's clients. */
 export const userChannelOf = (userId: string): string => USER + encodeURIComponent(userId)
-
-// With the flag `u` whole pairs are one character, so what is found is half of one.
-const LONE_SURROGATE = /\p{Surrogate}/u
-
-/** Whether it names a user: 1 to 256 characters, well-formed Unicode, so that names of channels and keys can be made of it. */
-export function isUserId (userId: unknown): userId is string {
-  return typeof userId === 'string' && userId.length > 0 && userId.length <= 256 && !LONE_SURROGATE.test(userId)
-}

@@ -3,11 +3,8 @@ import type { Authenticate, Identity } from '../../types/options.js'
 import type { Clock } from '../core/clock.js'
 import { PushError } from '../core/errors.js'
 import { refusal, within } from '../core/hooks.js'
+import { isUserId, NO_USER_ID } from '../core/user-id.js'
 import { isBadToken } from './bad-token.js'
-
-/** A user's name of half characters would be another one wherever it is stored. */
-const LONE_SURROGATE = /\p{Surrogate}/u
-const MAX_USER_ID = 256
 
 export interface IdentificationContext {
   readonly authenticate: Authenticate | undefined
@@ -54,8 +51,7 @@ function faultOf (answer: unknown): string | null {
   if (answer === null) return ''
   const { userId, expiresAt } = (answer ?? {}) as { [Name in keyof Identity]?: unknown }
   if (typeof userId !== 'string') return 'it must be null or have a userId'
-  if (userId.length === 0 || userId.length > MAX_USER_ID) return `userId must have 1 to ${MAX_USER_ID} characters`
-  if (LONE_SURROGATE.test(userId)) return 'userId must be well-formed'
+  if (!isUserId(userId)) return NO_USER_ID
   if (expiresAt === undefined) return null
   const isTime = (typeof expiresAt === 'number' || expiresAt instanceof Date) && Number.isFinite(Number(expiresAt))
   return isTime ? null : 'expiresAt must be a Date or milliseconds since 1970'

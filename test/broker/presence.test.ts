@@ -1,4 +1,5 @@
 import t from 'tap'
+import { EncodedPages } from '../../lib/broker/encoded-pages.js'
 import { PushError } from '../../lib/core/errors.js'
 import { memoryStorage } from '../../lib/storage/memory/index.js'
 import { ManualClock } from '../../lib/testkit/manual-clock.js'
@@ -127,6 +128,52 @@ t.test('[P-12.3] presence: pages, numbers, and who may', async (t) => {
   await bob.send({ type: 'presence', id: 1, channel: room }, { type: 'subscribe', id: 2, channel: `$presence/${room}`, qos: 1 })
   t.match(bob.all('error'), [{ id: 1, code: 'PUSH_FORBIDDEN' }, { id: 2, code: 'PUSH_FORBIDDEN' }])
   await clock.advanceAsync(1)
+})
+
+t.test('[P-12.3] a page is encoded once for all who ask before it changes', async (t) => {
+  const { own, storage } = await open()
+  for (const clientId of ['a', 'b']) await (await own({ clientId })).send(enter({ text: `ü${clientId}` }))
+  const list = (id: number) => ({ type: 'presence', id, channel: room, limit: 9 })
+  const [one, two] = [await own(), await own()]
+  const real = JSON.parse
+  let parsed = 0
+  await one.send(list(1))
+  JSON.parse = (text: string, ...rest) => { if (text.startsWith('{"id":') && text.includes('"clientId":')) parsed++; return real(text, ...rest) }
+  try {
+    await two.send(list(22))
+  } finally {
+    JSON.parse = real
+  }
+  t.equal(parsed, 0, 'nor are members decoded for it')
+  const [first, second] = [one.last('presence'), two.last('presence')]
+  t.same(second, { ...first, id: 22 })
+  t.same(second?.members.map(({ data }) => data), (await storage.presence.list(room, { after: null, limit: 9, bytes: 999 })).members.map(({ body }) => JSON.parse(Buffer.from(body).toString()).data))
+  await (await own({ clientId: 'c' })).send(enter())
+  await one.send(list(3))
+  t.equal(one.last('presence')?.members.length, 3)
+  await one.send({ ...list(4), limit: 0 })
+  t.match(one.last('presence'), { members: [], counts: { connections: 3 } })
+})
+
+t.test('pages are kept within a bound, and for their position alone', (t) => {
+  const pages = new EncodedPages(100)
+  let made = 0
+  const get = (name: string, offset: number, bytes = 40) => pages.of(name, { epoch: 'e', offset }, () => { made++; return Buffer.alloc(bytes) })
+  t.equal(get('a', 1), get('a', 1))
+  t.equal(made, 1)
+  get('a', 2)
+  get('b', 1)
+  get('a', 2)
+  t.equal(made, 3)
+  get('c', 1) // a goes
+  get('b', 1)
+  t.equal(made, 4)
+  get('a', 2)
+  t.equal(made, 5)
+  get('huge', 1, 101)
+  get('huge', 1, 101)
+  t.equal(made, 7)
+  t.end()
 })
 
 t.test('[P-12.4] the presence log is a channel to subscribe to', async (t) => {

@@ -1,3 +1,4 @@
+import { memberPageFrame } from '../../broker/encoding.js'
 import { PushError } from '../../core/errors.js'
 import type { PresenceFrame } from '../../protocol/frames.js'
 import { sessionOf, type ConnectionContext } from '../context.js'
@@ -9,9 +10,9 @@ export async function presence (connection: ConnectionContext, { id, channel: na
   const { client } = sessionOf(connection)
   const channel = broker.channels.withMembers(name)
   await broker.permissions.check('presence', channel, client)
-  const { members, next, users, connections, position } = await broker.members.list(channel, {
+  const page = await broker.members.encoded(channel, {
     ...(limit === undefined ? {} : { limit }),
     ...(after === undefined ? {} : { after })
   })
-  connection.send({ type: 'presence', id, channel: name, members: [...members], next, counts: { users, connections }, ...position })
+  connection.outgoing.write(memberPageFrame(id, page))
 }
