@@ -35,7 +35,7 @@ export interface Client<Channels = AnyChannels> {
   readonly channel: ChannelOpener<Channels>
   /** What was sent to this client's user. The server refuses it (`PUSH_FORBIDDEN`) to a client that is nobody. */
   readonly inbox: Inbox
-  /** A user. Throws `PUSH_INVALID` for what is no string of 1 to 256 characters. */
+  /** A user. Throws `PUSH_INVALID` for what is no string of 1 to 256 characters of well-formed Unicode. */
   user (id: string): User
   /** Listens. Returns the release. */
   on<E extends keyof ClientEvents> (event: E, listener: (...args: ClientEvents[E]) => unknown): () => void

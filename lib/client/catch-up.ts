@@ -3,14 +3,14 @@ import { toPushError } from '../core/errors.js'
 import type { Delivery } from './handlers.js'
 import type { HistoryOptions, HistoryPage } from '../../types/push.js'
 import { readHistory } from './history.js'
-import type { Member, Subscription, SubscriptionContext } from './subscription.js'
+import type { Joined, Subscription, SubscriptionContext } from './subscription.js'
 
 /**
  * Gives a handler that joined a running subscription what it missed: a read of the history for it alone. Meanwhile nothing is
  * handed over in the channel, so that the old comes before the new. What still waits in the queue is left out of it: it comes from there.
  */
 export async function catchUp (
-  subscription: Subscription, member: Member, want: { readonly rewind: number | undefined, readonly from: Position | undefined },
+  subscription: Subscription, member: Joined, want: { readonly rewind: number | undefined, readonly from: Position | undefined },
   ready: Promise<void>, context: SubscriptionContext
 ): Promise<void> {
   const { channel, queue } = subscription

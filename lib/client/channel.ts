@@ -68,8 +68,10 @@ export interface Channel<Data = unknown> extends AsyncIterable<Message<Data>> {
   enter (data?: unknown): Promise<void>
   /** Ends that. Resolves when the server has taken it. */
   leave (): Promise<void>
-  /** A page of who is there, and how many. Waits for a connection. Rejects with the server's code, `PUSH_INVALID` or `PUSH_CLOSED`. */
-  presence (options?: PresenceOptions): Promise<PresencePage>
+  /** A page of who is there, and how many. What they entered with is the caller's word. Waits for a connection. Rejects with the server's code, `PUSH_INVALID` or `PUSH_CLOSED`. */
+  presence<MemberData = unknown> (options?: PresenceOptions): Promise<PresencePage<MemberData>>
+  /** Listens to who is there. What they entered with is the caller's word. Returns the release. */
+  on<MemberData = unknown> (event: 'join' | 'leave' | 'update', listener: (member: PresentMember<MemberData>) => unknown): () => void
   /** Listens. Returns the release. */
   on<E extends keyof ChannelEvents> (event: E, listener: (...args: ChannelEvents[E]) => unknown): () => void
 }
@@ -86,7 +88,7 @@ export interface ChannelContext {
   unread (channel: string): Promise<number>
   enter (channel: string, data: unknown): Promise<void>
   leave (channel: string): Promise<void>
-  presence (channel: string, options: PresenceOptions): Promise<PresencePage>
+  presence<MemberData> (channel: string, options: PresenceOptions): Promise<PresencePage<MemberData>>
   on<E extends keyof ChannelEvents> (channel: string, event: E, listener: (...args: ChannelEvents[E]) => unknown): () => void
 }
 
@@ -95,7 +97,7 @@ export function channelOf<Data> (name: string, context: ChannelContext): Channel
   const join = (handler: (message: Message<Data>) => unknown, options: SubscribeOptions, ended?: JoinOptions['ended']) => {
     const { qos = 1, rewind, from, onError } = options
     check(qos, rewind, from)
-    return context.join(name, handler as (message: Message) => unknown, { qos, rewind, from, policy: { ...context.policy, ...onError }, ended })
+    return context.join(name, handler as (message: Message) => unknown, { qos, rewind, from, policy: { ...context.policy, ...onError }, ended, isPulled: ended !== undefined })
   }
   return {
     name,
@@ -105,8 +107,8 @@ export function channelOf<Data> (name: string, context: ChannelContext): Channel
     unread: () => context.unread(name),
     enter: (data) => context.enter(name, data),
     leave: () => context.leave(name),
-    presence: (options = {}) => context.presence(name, options),
-    on: (event, listener) => context.on(name, event, listener),
+    presence: <MemberData>(options: PresenceOptions = {}) => context.presence<MemberData>(name, options),
+    on: <E extends keyof ChannelEvents>(event: E, listener: (...args: ChannelEvents[E]) => unknown) => context.on(name, event, listener),
     [Symbol.asyncIterator]: () => new MessageIterator<Data>((handler, ended) => join(handler as (message: Message<Data>) => unknown, {}, ended))
   }
 }

@@ -2,6 +2,7 @@ import type { AnyChannels } from '../../types/channels.js'
 import { INBOX, isChannelName } from '../core/channel-name.js'
 import type { Clock } from '../core/clock.js'
 import { PushError } from '../core/errors.js'
+import { isUserId, NO_USER_ID } from '../core/user-id.js'
 import type { HelloFrame, WelcomeFrame } from '../protocol/frames.js'
 import { Acks } from './acks.js'
 import type { Client, ClientEvents } from './api.js'
@@ -147,7 +148,7 @@ class PushClient implements Client {
   }
 
   user (id: string): User {
-    if (typeof id !== 'string' || id.length === 0 || id.length > 256) throw new PushError('PUSH_INVALID', 'a user is a string of 1 to 256 characters')
+    if (!isUserId(id)) throw new PushError('PUSH_INVALID', NO_USER_ID)
     return { id, on: (event, listener) => this.#watches.onUser(id, event, listener) }
   }
 
@@ -227,6 +228,7 @@ class PushClient implements Client {
     const saving = this.#saved.save()
     this.#acks.stop()
     this.#publisher.close(reason)
+    this.#watches.close()
     this.#requests.close(reason)
     this.#membership.close(reason)
     this.#subscriptions.close(error)

@@ -11,6 +11,8 @@ export type UserEvents = {
   online: []
   /** None is, after its grace: told at first if that is so, and then whenever it comes to be so. */
   offline: []
+  /** It cannot be known, for the time being or for good: the code says which. Told while anybody listens to the other two. */
+  error: [error: PushError]
 }
 
 /** A user, as a client sees it. The object holds nothing: make as many as you like. */
@@ -34,29 +36,41 @@ export class Watches {
   /** Listens to a channel's members. Whoever listens for `join` is told first of those who are there, with the cause `list`. */
   onMember (channel: string, event: MemberEvent, listener: (member: PresentMember) => unknown): () => void {
     const told = new Emitter<{ join: [member: PresentMember] }>((error) => this.#context.onThrow(error))
-    told.on('join', listener)
-    return this.#on(channel, (watch) => watch.on(event, listener, () => {
+    const hush = told.on('join', listener)
+    const off = this.#on(channel, (watch) => watch.on(event, listener, () => {
       if (event === 'join' && watch.roster.complete) for (const member of [...watch.roster.members]) told.emit('join', { ...member, cause: 'list' })
     }))
+    return () => {
+      hush()
+      off()
+    }
   }
 
   /** Listens to whether a user is online. */
-  onUser (id: string, event: keyof UserEvents, listener: () => unknown): () => void {
+  onUser<E extends keyof UserEvents> (id: string, event: E, listener: (...args: UserEvents[E]) => unknown): () => void {
+    const channel = `$user/${encodeURIComponent(id)}`
+    if (event === 'error') return this.#context.on(channel, 'error', listener as (error: PushError) => unknown)
     const told = new Emitter<UserEvents>((error) => this.#context.onThrow(error))
     told.on(event, listener)
-    let state: keyof UserEvents | null = null
+    let state: 'online' | 'offline' | null = null
     const look = (size: number): void => {
       const now = size > 0 ? 'online' : 'offline'
       if (now === state) return
       state = now
       told.emit(now)
     }
-    return this.#on(`$user/${encodeURIComponent(id)}`, (watch) => watch.on('size', look, () => { if (watch.roster.complete) look(watch.roster.size) }))
+    return this.#on(channel, (watch) => watch.on('size', look, () => { if (watch.roster.complete) look(watch.roster.size) }))
+  }
+
+  /** The client has ended, and with it all that they wait for. */
+  close (): void {
+    for (const watch of this.#watches.values()) watch.stop()
+    this.#watches.clear()
   }
 
   #on (channel: string, listen: (watch: Watch) => () => void): () => void {
-    const watch = this.#watches.get(channel) ?? new Watch(channel, this.#context)
-    this.#watches.set(channel, watch)
+    const watch = this.#watches.get(channel) ?? new Watch(channel, this.#context, () => this.#watches.delete(channel))
+    if (!watch.ended) this.#watches.set(channel, watch)
     const off = listen(watch)
     return () => {
       off()

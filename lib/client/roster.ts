@@ -58,6 +58,14 @@ export class Roster {
     return this.#reading !== null
   }
 
+  /** Nothing is known any more. */
+  clear (): void {
+    this.#members = new Map()
+    this.#reading = null
+    this.#at = null
+    this.complete = false
+  }
+
   /** The list is about to be read, from its first page on. */
   begin (): void {
     this.#reading = { members: new Map(), events: [], until: null }

@@ -37,7 +37,7 @@ export interface SubscriptionContext {
 }
 
 /** A handler and what its `subscribe` waits for. */
-export interface Member extends HandlerEntry {
+export interface Joined extends HandlerEntry {
   readonly qos: QoS
   /** The server has answered. May be called again. */
   readonly ready: () => void
@@ -58,7 +58,7 @@ export class Subscription {
   from: Position | undefined
   readonly #context: SubscriptionContext
   readonly #backoff: Backoff
-  #members: readonly Member[] = []
+  #members: readonly Joined[] = []
   /** What the server was last asked for on this link, and what it granted. */
   #asked: QoS | null = null
   #granted: QoS | null = null
@@ -100,7 +100,7 @@ export class Subscription {
   }
 
   /** Adds a handler; asks the server where that changes something. */
-  join (member: Member): void {
+  join (member: Joined): void {
     this.#members = [...this.#members, member]
     this.queue.add(member)
     if (this.#asking || this.#releaseAsk !== null || !this.#context.wire.live) return // its answer is looked at again
@@ -109,7 +109,7 @@ export class Subscription {
   }
 
   /** The server has begun it on its own account, for a member that stands for that. */
-  grant (answer: SubscriptionVerdict, member: Member): void {
+  grant (answer: SubscriptionVerdict, member: Joined): void {
     const before = this.#members.find(({ handler }) => handler === member.handler)
     if (before !== undefined) this.leave(before)
     this.#members = [...this.#members, member]
@@ -118,7 +118,7 @@ export class Subscription {
     this.accept(answer)
   }
 
-  leave (member: Member): void {
+  leave (member: Joined): void {
     this.#members = this.#members.filter((each) => each !== member)
     this.queue.remove(member)
   }

@@ -6,7 +6,7 @@ import { catchUp } from './catch-up.js'
 import { utf8Length } from './encoding.js'
 import type { HandlerPolicy } from './options.js'
 import type { SavedState } from './saved-state.js'
-import { Subscription, type Member, type SubscriptionContext } from './subscription.js'
+import { Subscription, type Joined, type SubscriptionContext } from './subscription.js'
 
 /** A hello of more bytes might be more than the server takes; the other subscriptions follow after the welcome. */
 const HELLO_BYTES = 32_768
@@ -17,8 +17,10 @@ export interface JoinOptions {
   readonly rewind: number | undefined
   readonly from: Position | undefined
   readonly policy: HandlerPolicy
-  /** Of an iterator: nothing more will come. */
+  /** Nothing more will come. */
   readonly ended?: ((error: PushError | null) => void) | undefined
+  /** It is an iterator. */
+  readonly isPulled?: boolean
 }
 
 /** A handler's share in the subscription of its channel. */
@@ -61,11 +63,11 @@ export class Subscriptions {
   join (channel: string, handler: (message: Message) => unknown, options: JoinOptions): Subscribed {
     const { promise, resolve, reject } = deferred()
     const { qos, rewind, from, policy } = options
-    const member: Member = {
+    const member: Joined = {
       handler,
       policy,
       qos,
-      isPulled: options.ended !== undefined,
+      isPulled: options.isPulled === true,
       ready: resolve,
       ended: (error) => {
         reject(error ?? new PushError('PUSH_CLOSED'))
@@ -172,7 +174,7 @@ export class Subscriptions {
     return subscription
   }
 
-  async #leave (subscription: Subscription, member: Member): Promise<void> {
+  async #leave (subscription: Subscription, member: Joined): Promise<void> {
     subscription.leave(member)
     member.ended(null)
     if (!subscription.idle || this.#byChannel.get(subscription.channel) !== subscription) return

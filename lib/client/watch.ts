@@ -45,13 +45,17 @@ export class Watch {
   readonly #releases: Array<() => void>
   readonly #subscribed: Subscribed
   readonly #backoff: Backoff
+  readonly #onEnd: () => void
   /** Counts the readings up: the answers of an earlier one count no more. */
   #reading = 0
   #listeners = 0
+  #ended = false
 
-  constructor (channel: string, context: WatchContext) {
+  /** `onEnd`: the server does not let it go on, now or from the first. Not called after `stop` or `close`. */
+  constructor (channel: string, context: WatchContext, onEnd: () => void) {
     this.#channel = channel
     this.#context = context
+    this.#onEnd = onEnd
     this.#backoff = context.backoff()
     this.#emitter = new Emitter((error) => context.onThrow(error))
     const log = presenceLogOf(channel)
@@ -60,7 +64,12 @@ export class Watch {
       context.on(log, 'gap', (gap) => this.#gap(gap)),
       context.on(log, 'error', (error) => context.tell(channel, error))
     ]
-    this.#subscribed = context.join(log, (message) => this.#hear(message), { qos: 1, rewind: undefined, from: undefined, policy: { tries: 1, delay: 0 } })
+    this.#subscribed = context.join(log, (message) => this.#hear(message), { qos: 1, rewind: undefined, from: undefined, policy: { tries: 1, delay: 0 }, ended: () => this.#end() })
+  }
+
+  /** Whether it tells nothing any more. */
+  get ended (): boolean {
+    return this.#ended
   }
 
   /** Whether nobody listens. */
@@ -85,11 +94,24 @@ export class Watch {
     }
   }
 
-  /** Ends it. */
+  /** Ends it, and its subscription. */
   close (): void {
-    this.#reading++
-    for (const release of this.#releases) release()
+    this.stop()
     this.#subscribed.unsubscribe().catch(() => {})
+  }
+
+  /** Tells nothing any more; what becomes of its subscription is the business of others. */
+  stop (): void {
+    this.#ended = true
+    this.#reading++
+    this.roster.clear()
+    for (const release of this.#releases) release()
+  }
+
+  #end (): void {
+    if (this.#ended) return
+    this.stop()
+    this.#onEnd()
   }
 
   #verdict ({ verdict, position }: ChannelVerdict): void {
@@ -121,8 +143,10 @@ export class Watch {
       if (next !== null) this.#page(reading, next)
     }, (error) => {
       if (reading !== this.#reading) return
-      this.#context.onError(this.#channel, error)
-      if (error.retryable) this.#context.clock.after(this.#backoff.next(), () => { if (reading === this.#reading) this.#page(reading, after) })
+      if (error.code !== 'PUSH_BUSY') this.#context.onError(this.#channel, error) // that one only says when
+      if (error.retryable) return this.#context.clock.after(this.#backoff.next(), () => { if (reading === this.#reading) this.#page(reading, after) })
+      this.close()
+      this.#onEnd()
     })
   }
 
