@@ -110,7 +110,7 @@ function face (broker: Broker, service: Service, control: Control, scope: HookSc
     unread: (userId) => broker.unread(userId),
     history: (channel, options) => broker.history(channel, options),
     receipt: (channel, position, options) => broker.receipt(channel, position, options),
-    presence: (channel, options) => broker.membersOf(channel, options),
+    presence: ((channel, options) => broker.membersOf(channel, options)) as Push['presence'],
     online: ((users: string | readonly string[]) => broker.online(users)) as Push['online'],
     lastSeen: (user) => broker.members.lastSeen(user),
     asyncapi: (options) => broker.asyncapi(options),

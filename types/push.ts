@@ -49,8 +49,8 @@ export interface Push<Channels = PushChannels> {
    * The other nodes are told over the storage's feed: one that is cut off from the storage at that moment does not hear of it.
    */
   clients (target: ClientsTarget): Clients
-  /** Who is in a channel, and how many. Rejects with `PUSH_NO_PRESENCE` for a channel that was declared without `presence`, `PUSH_INVALID` for wrong options. */
-  presence (channel: string, options?: PresenceOptions): Promise<PresencePage>
+  /** Who is in a channel, and how many. What they entered with is the caller's word. Rejects with `PUSH_NO_PRESENCE` for a channel that was declared without `presence`, `PUSH_INVALID` for wrong options. */
+  presence<MemberData = unknown> (channel: string, options?: PresenceOptions): Promise<PresencePage<MemberData>>
   /** Whether a user is online: one of its clients is connected to any node, or was until a moment ago. Rejects with `PUSH_INVALID`, and `PUSH_NO_PRESENCE` with the option `presence.online: false`. */
   online (userId: string): Promise<boolean>
   /** Which of these users are online, in their order; 10,000 of them at the most. */
@@ -106,24 +106,24 @@ export interface PublishOptions {
    * - `delivered`: those who are connected to this node have acknowledged it, or `timeout` is over.
    */
   wait?: 'accepted' | 'stored' | 'delivered'
-  /** Whether the result can say who acknowledged the message. Costs nothing until it is asked. */
+  /** Whether the result can say who acknowledged the message. Costs nothing until it is asked. Needs a place in the log: with `wait: 'accepted'` refused with `PUSH_INVALID`. */
   receipt?: boolean
   /** For `wait: 'delivered'`. Default 5 s. */
   timeout?: number | string
 }
 
 export interface ReceiptOptions {
-  /** Clients at the most. Default 100; more than `limits.historyPage` is cut to it. */
+  /** Clients at the most, of each list. Default 100; more than `limits.historyPage` is cut to it. */
   limit?: number
   /** The `next` of the page before. */
   after?: string
 }
 
 export interface Receipt {
-  /** The clients that have acknowledged the message, in no order that means anything. */
+  /** The clients that have acknowledged the message, or began to follow the channel after it, in no order that means anything. */
   readonly acknowledged: ReadonlyArray<{ readonly clientId: string, readonly userId?: string }>
-  /** The clients connected to this node that were sent the message and have not acknowledged it yet. */
-  readonly delivered: ReadonlyArray<{ readonly clientId: string, readonly userId?: string }>
+  /** Clients connected to this node that were sent the message and have not acknowledged it yet: `limit` of them at the most, and only in the first page. */
+  readonly pending: ReadonlyArray<{ readonly clientId: string, readonly userId?: string }>
   /** Pass it as `after` for the next page of `acknowledged`; `null` at the end. */
   readonly next: string | null
 }

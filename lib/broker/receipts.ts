@@ -4,7 +4,7 @@ import type { CursorStore } from '../../types/storage.js'
 import { PushError } from '../core/errors.js'
 import { isPosition } from '../core/position.js'
 import { clientOf, type ClientName } from './session-key.js'
-import { USER } from './user-cursor.js'
+import { USER_CURSOR } from './user-cursor.js'
 
 const DEFAULT_LIMIT = 100
 
@@ -26,7 +26,18 @@ export async function readReceipt (cursors: CursorStore, channel: string, follow
   if (after !== undefined && typeof after !== 'string') throw new PushError('PUSH_INVALID', 'after must be what a receipt gave as next')
   const wanted = Math.min(limit, most)
   const found = await cursors.reached(channel, { position, limit: wanted, ...(after === undefined ? {} : { after }) })
-  const sessions = found.filter((session) => session !== USER)
-  const delivered = [...following].filter((each) => each.awaits(position)).map(({ client: { clientId, userId } }) => userId === undefined ? { clientId } : { clientId, userId })
-  return { acknowledged: sessions.map(clientOf), delivered, next: found.length < wanted ? null : found.at(-1) ?? null }
+  const sessions = found.filter((session) => session !== USER_CURSOR)
+  const pending = after === undefined ? pendingOf(following, position, wanted) : []
+  return { acknowledged: sessions.map(clientOf), pending, next: found.length < wanted ? null : found.at(-1) ?? null }
+}
+
+function pendingOf (following: Iterable<Following>, position: Position, most: number): ClientName[] {
+  const pending: ClientName[] = []
+  for (const each of following) {
+    if (pending.length >= most) break
+    if (!each.awaits(position)) continue
+    const { clientId, userId } = each.client
+    pending.push(userId === undefined ? { clientId } : { clientId, userId })
+  }
+  return pending
 }

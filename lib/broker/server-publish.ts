@@ -59,6 +59,7 @@ export class ServerPublish {
 
   async #publish (find: () => Channel, data: unknown, options: PublishOptions, id: string): Promise<PublishResult> {
     const { wait = 'stored', timeout = '5s', receipt = false } = options
+    if (receipt && wait === 'accepted') throw new PushError('PUSH_INVALID', "a receipt needs a place in the log: wait for 'stored'")
     const publication = this.#read(find(), data, options, id)
     const limit = parseTime(timeout, 'timeout')
     const preparing = this.#prepare(publication)

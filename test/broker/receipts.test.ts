@@ -16,13 +16,13 @@ t.test('who acknowledged a message, and who came back later', async (t) => {
   const { position, receipt } = await broker.publish(room, 'hi', { receipt: true })
   await settled()
   t.match(await receipt?.(), { acknowledged: [], next: null })
-  t.same((await receipt?.())?.delivered.map(({ clientId }) => clientId).sort(), [nobody.last('welcome')?.clientId ?? '', 'phone'].sort(), 'not who is away, and not at QoS 0')
+  t.same((await receipt?.())?.pending.map(({ clientId }) => clientId).sort(), [nobody.last('welcome')?.clientId ?? '', 'phone'].sort(), 'not who is away, and not at QoS 0')
   const ack = { type: 'ack', positions: [{ channel: room, ...position }] }
   await alice.send(ack)
   await nobody.send(ack)
   await settled()
   const name = nobody.last('welcome')?.clientId
-  t.same((await receipt?.())?.delivered, [])
+  t.same((await receipt?.())?.pending, [])
   t.same((await receipt?.())?.acknowledged, [{ clientId: name }, { clientId: 'phone', userId: 'alice' }])
   await (await own(away, { userId: 'alice' })).send(ack)
   await settled()
@@ -34,6 +34,8 @@ t.test('page by page', async (t) => {
   const peers = await Promise.all(Array.from({ length: 7 }, (_, i) => own({ clientId: `c${i}`, subscriptions: [{ channel: room, qos: 1 }] })))
   const { position } = await broker.publish(room, 1)
   await settled()
+  const waiting = async (options: object) => (await broker.receipt(room, position ?? { epoch: '', offset: 0 }, options)).pending.map(({ clientId }) => clientId)
+  t.same([await waiting({ limit: 3 }), await waiting({ limit: 3, after: '/c/c0' })], [['c0', 'c1', 'c2'], []], 'who has yet to is in the first page')
   for (const peer of peers) await peer.send({ type: 'ack', positions: [{ channel: room, ...position }] })
   await settled()
   const found: string[] = []
@@ -54,7 +56,7 @@ t.test('of an inbox the user\'s own cursor is nobody', async (t) => {
   await settled()
   await phone.send({ type: 'ack', positions: [{ channel: '$inbox', ...position }] })
   await settled()
-  t.same(await receipt?.(), { acknowledged: [{ clientId: 'phone', userId: 'alice' }], delivered: [], next: null })
+  t.same(await receipt?.(), { acknowledged: [{ clientId: 'phone', userId: 'alice' }], pending: [], next: null })
   t.same(await broker.receipt({ userId: 'alice' }, position ?? { epoch: '', offset: 0 }), await receipt?.())
 })
 
@@ -68,8 +70,10 @@ t.test('what has no receipt', async (t) => {
   await t.rejects(broker.receipt({ userId: '' }, somewhere), { code: 'PUSH_INVALID' })
   await t.rejects(broker.receipt(room, somewhere, { limit: 0 }), { code: 'PUSH_INVALID' })
   await t.rejects(broker.receipt(room, somewhere, { after: 7 as unknown as string }), { code: 'PUSH_INVALID' })
-  t.same(await broker.receipt(room, somewhere), { acknowledged: [], delivered: [], next: null })
+  t.same(await broker.receipt(room, somewhere), { acknowledged: [], pending: [], next: null })
   t.equal((await broker.publish(room, 0)).receipt, undefined)
+  await t.rejects(broker.publish(room, 0, { receipt: true, wait: 'accepted' }), { code: 'PUSH_INVALID' })
+  t.equal((await broker.history(room)).messages.length, 1, 'and is not stored')
 })
 
 t.test('the key of a session tells its client and not its secret', async (t) => {
