@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.js'
 import type { Feed, FeedBatch, FeedListener } from '../../../types/storage.js'
 import type { Channels, Joined } from './channels.js'
-import { InOrder } from './in-order.js'
+import { Teller } from './teller.js'
 import type { Lifecycle } from './lifecycle.js'
 
 /** The feed within one process: told within the append itself, so nothing is lost, repeated or reordered. */
@@ -9,13 +9,13 @@ export class MemoryFeed implements Feed {
   readonly #lifecycle: Lifecycle
   readonly #clock: Clock
   readonly #channels: Channels
-  readonly #inOrder: InOrder
+  readonly #teller: Teller
 
   constructor (lifecycle: Lifecycle, clock: Clock, channels: Channels) {
     this.#lifecycle = lifecycle
     this.#clock = clock
     this.#channels = channels
-    this.#inOrder = new InOrder((error) => lifecycle.report(error))
+    this.#teller = new Teller((error) => lifecycle.report(error))
   }
 
   async join (name: string, listener: FeedListener): Promise<() => Promise<void>> {
@@ -32,12 +32,12 @@ export class MemoryFeed implements Feed {
   async broadcast (name: string, bodies: readonly Uint8Array[]): Promise<void> {
     this.#lifecycle.assertOpen()
     const listeners = this.#channels.find(name)?.listeners
-    if (listeners !== undefined) this.#inOrder.tell(listeners, ({ listener }) => listener.volatile(bodies))
+    if (listeners !== undefined) this.#teller.tell(listeners, ({ listener }) => listener.volatile(bodies))
   }
 
   /** Tells everyone who listens to the channel of an append. Never throws. */
   announce (name: string, batch: FeedBatch): void {
     const listeners = this.#channels.find(name)?.listeners
-    if (listeners !== undefined) this.#inOrder.tell(listeners, ({ listener }) => listener.records(batch))
+    if (listeners !== undefined) this.#teller.tell(listeners, ({ listener }) => listener.records(batch))
   }
 }

@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.js'
 import type { SessionStore } from '../../../types/storage.js'
 import { ExpiringMap, type Expiring } from './expiring-map.js'
-import { InOrder } from './in-order.js'
+import { Teller } from './teller.js'
 import type { Lifecycle } from './lifecycle.js'
 
 interface Session extends Expiring {
@@ -16,7 +16,7 @@ export class MemorySessions implements SessionStore {
   readonly #clock: Clock
   readonly #sessions: ExpiringMap<Session>
   readonly #watchers = new Set<{ readonly listener: Watcher }>()
-  readonly #inOrder: InOrder
+  readonly #teller: Teller
   // One counter for all sessions, so that a session made anew is never fenced by what its forerunner wrote. It begins
   // at the time of day, for the same reason: the cursors may be in another storage, which outlives this process.
   #generation: number
@@ -25,7 +25,7 @@ export class MemorySessions implements SessionStore {
     this.#sessions = new ExpiringMap(limit)
     this.#lifecycle = lifecycle
     this.#clock = clock
-    this.#inOrder = new InOrder((error) => lifecycle.report(error))
+    this.#teller = new Teller((error) => lifecycle.report(error))
     this.#generation = Math.floor(clock.timestamp()) * 1000
   }
 
@@ -39,7 +39,7 @@ export class MemorySessions implements SessionStore {
     this.#lifecycle.assertOpen()
     const generation = ++this.#generation
     this.#live(session, generation, ttl)
-    this.#inOrder.tell(this.#watchers, ({ listener }) => listener(session, generation))
+    this.#teller.tell(this.#watchers, ({ listener }) => listener(session, generation))
     return { generation }
   }
 

@@ -4,7 +4,7 @@ import { Deque } from './deque.js'
  * Calls listeners in the order in which things happened: what a listener itself causes is told after
  * everybody has heard what it was told.
  */
-export class InOrder {
+export class Teller {
   readonly #waiting = new Deque<() => void>()
   readonly #onThrow: (error: unknown) => void
   #telling = false
