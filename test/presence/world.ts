@@ -119,6 +119,9 @@ export class World {
     this.#people = Array.from({ length: people }, (_, i) => new Person(`c${i}`))
   }
 
+  /** How many watchers had missed nothing after the first round. */
+  gaplessAtFirst = 0
+
   async run (rounds: number, steps: number): Promise<void> {
     await this.#open()
     for (let round = 0; round < rounds; round++) {
@@ -126,6 +129,7 @@ export class World {
       if (round === 0) await this.#kill()
       await this.#rest()
       this.#check(`after round ${round + 1}`)
+      if (round === 0) this.gaplessAtFirst = this.seen.gapless
     }
     for (const { client } of this.#watchers) client.close({ timeout: 0 }).catch(() => {})
     await this.#pass(3000)
@@ -137,7 +141,7 @@ export class World {
     await memory.open({ onError: (error) => { throw error } })
     const { presence } = memory
     const fenceless: StorageAdapter['presence'] = Object.create(presence)
-    Object.assign(fenceless, Object.fromEntries((['enter', 'list', 'lastSeen', 'renew', 'orphans'] as const).map((name) => [name, (presence[name] as (...args: unknown[]) => unknown).bind(presence)])))
+    Object.assign(fenceless, Object.fromEntries((['enter', 'list', 'counts', 'lastSeen', 'renew', 'orphans'] as const).map((name) => [name, (presence[name] as (...args: unknown[]) => unknown).bind(presence)])))
     fenceless.leave = (channel, fence, change) => presence.leave(channel, { ...fence, generation: 1e15 }, { ...change, remember: 1 })
     this.#storage = {
       ...memory,
