@@ -1,5 +1,4 @@
 import type { Member } from '../../types/presence.js'
-import type { Orphan } from '../../types/presence-store.js'
 import { Deadlines, type Deadline } from '../core/deadlines.js'
 import { PushError, toPushError } from '../core/errors.js'
 import type { Channel, Channels, PresenceRules } from './channels.js'
@@ -7,6 +6,7 @@ import { Lease } from './lease.js'
 import { MemberChanges, type ChangesContext, type Presentee } from './member-changes.js'
 import { decodeMember, encodeMember, memberOf } from './presence-bodies.js'
 import { randomId } from './random-id.js'
+import { UnderWay } from './under-way.js'
 
 /** Members that are entered anew at once. */
 const AT_ONCE = 100
@@ -48,8 +48,8 @@ export class Presence {
   readonly #leaving = new Map<Stay, 'leave' | 'timeout'>()
   /** Whose entering it did not take, where nobody else tries again. */
   readonly #entering = new Set<Stay>()
-  /** What is being entered, by channel and member: settles with the last of it. */
-  readonly #underWay = new Map<string, Promise<unknown>>()
+  /** What is being entered, by channel and member. */
+  readonly #underWay = new UnderWay()
 
   constructor (context: PresenceContext) {
     const { store, clock, onError, sweeps } = context
@@ -65,7 +65,7 @@ export class Presence {
       isNeeded: () => this.#stays.size + this.#leaving.size + this.#entering.size + this.#underWay.size > 0,
       lapsed: () => this.#enterAnew(),
       visit: () => this.#tryAgain(),
-      orphan: (orphan) => this.#letLeave(orphan)
+      orphan: ({ channel, member }) => this.#changes.letLeave(channel, member, decodeMember(member), 'timeout')
     })
   }
 
@@ -107,13 +107,7 @@ export class Presence {
    * it counts as having entered.
    */
   enter (stay: Stay): Promise<void> {
-    const name = nameOf(stay)
-    const entering = this.#enter(stay)
-    const settled: Promise<unknown> = Promise.allSettled([this.#underWay.get(name), entering]).then(() => {
-      if (this.#underWay.get(name) === settled) this.#underWay.delete(name)
-    })
-    this.#underWay.set(name, settled)
-    return entering
+    return this.#underWay.add(nameOf(stay), this.#enter(stay))
   }
 
   async #enter (stay: Stay): Promise<void> {
@@ -223,11 +217,11 @@ export class Presence {
 
   // The lease had run out, and others may have let go of what this node holds.
   async #enterAnew (): Promise<void> {
-    const names = [...new Set([...this.#stays.keys(), ...this.#underWay.keys()])]
+    const names = [...new Set([...this.#stays.keys(), ...this.#underWay.names])]
     for (let i = 0; i < names.length; i += AT_ONCE) {
       await Promise.all(names.slice(i, i + AT_ONCE).map(async (name) => {
         // What is on its way would be overtaken by the one whose place it takes.
-        while (this.#underWay.has(name)) await this.#underWay.get(name)
+        await this.#underWay.settled(name)
         const stay = this.#stays.get(name)
         if (stay?.phase === 'in' && stay.ended === null) await this.#changes.enter(stay.channel.name, stay.who, stay.member, stay.body)
       }))
@@ -243,10 +237,6 @@ export class Presence {
       stay.phase = 'entering'
       this.#enterUser(stay, () => {}) // what keeps it out is known
     }
-  }
-
-  #letLeave ({ channel, member }: Orphan): Promise<boolean> {
-    return this.#changes.letLeave(channel, member, decodeMember(member), 'timeout')
   }
 }
 
