@@ -36,6 +36,8 @@ export class Cursor {
   readonly qos: QoS
   /** Whether nobody knew a position: it started where it wanted to. */
   readonly fresh: boolean
+  /** Where it started. */
+  readonly since: Position
   epoch: string
   /** The offset that a shared buffer must begin with to be taken as it is; -1 while it cannot be. */
   ready = -1
@@ -57,6 +59,7 @@ export class Cursor {
   constructor (qos: QoS, window: number, start: Start) {
     this.qos = qos
     this.fresh = start.fresh
+    this.since = start.position
     this.epoch = start.position.epoch
     this.#next = start.position.offset + 1
     this.#seen = start.head

@@ -21,6 +21,10 @@ export interface SubscribeRequest {
   readonly position?: Position | undefined
   /** How many records back to start, where no position is known. */
   readonly rewind?: number | undefined
+  /** Asks whether the client may begin in the past, where only the client says that it had been there. Absent: it may. */
+  readonly mayReadPast?: (() => Promise<boolean>) | undefined
+  /** Where its subscription began that this one replaces. */
+  readonly since?: Position | undefined
   readonly outlet: Outlet
 }
 
@@ -52,7 +56,8 @@ export async function subscribe (context: SubscribingContext, request: Subscribe
     const stored = isNew ? await loadUserCursor(context.cursors, channel.name) : own
     const state = await context.log.read(channel.name, { from: 1, limit: 0, bytes: 0 })
     // A new client of a user starts at what none of the user's clients has acknowledged.
-    const { start, verdict, gap } = place(isInbox ? { ...request, rewind: Infinity } : request, stored, state)
+    const placed = place(isInbox ? { ...request, rewind: Infinity } : request, stored, state)
+    const { start, verdict, gap } = await isVouched(request, placed, stored, state) ? placed : atHead(placed, stored, state)
     const subscription = new Subscription(context.subscription, topic, { ...request, slow: channel.rules.slow }, { ...start, fresh: start.fresh || own === null })
     // What the node heard between the read and its answer, nobody told this subscription.
     if (topic.newest !== null) subscription.hearHead(topic.newest)
@@ -78,6 +83,22 @@ interface Placed {
   readonly start: Start
   readonly verdict: SubscriptionVerdict['verdict']
   readonly gap?: NonNullable<Resumption['gap']>
+}
+
+// A client may say what it likes about where it had been. What the server knows vouches for it: the stored cursor, and what it sent on this connection.
+// Whoever starts earlier than that reads the past.
+async function isVouched ({ position, since, mayReadPast }: SubscribeRequest, { start }: Placed, stored: Position | null, state: LogState): Promise<boolean> {
+  if (position === undefined || mayReadPast === undefined) return true
+  const { offset } = start.position
+  if (offset >= (stored === null ? state.head : resume(stored, state).position.offset)) return true
+  if (since?.epoch === state.epoch && offset >= since.offset) return true
+  return mayReadPast()
+}
+
+// Where the past is not for it. Of a log that was created anew it hears so; otherwise that nobody knows what it missed.
+function atHead ({ gap }: Placed, stored: Position | null, { epoch, head }: LogState): Placed {
+  const lost = { reason: gap?.reason === 'epoch' ? 'epoch' : 'unverified', from: null, to: null, count: null } as const
+  return { start: { position: { epoch, offset: head }, head, acknowledged: stored, fresh: false, rewound: false }, verdict: 'lost', gap: lost }
 }
 
 /** Where a subscription starts. Pure. The greater of the client's and the stored position counts; a gap that the client has not heard of is told. */

@@ -1,6 +1,6 @@
 import type { Started } from '../../broker/subscribing.js'
 import type { Channel } from '../../broker/channels.js'
-import { PushError } from '../../core/errors.js'
+import { PushError, toPushError } from '../../core/errors.js'
 import type { SubscribeFrame, SubscriptionRequest } from '../../protocol/frames.js'
 import { sessionOf, type ConnectionContext } from '../context.js'
 import { permit } from '../permit.js'
@@ -20,21 +20,33 @@ export async function subscribe (connection: ConnectionContext, frame: Subscribe
 export async function begin (connection: ConnectionContext, request: SubscriptionRequest): Promise<Started> {
   const channel = connection.service.broker.channels.reach(request.channel, sessionOf(connection).client)
   assertRoom(connection, request.channel)
+  const isAsked = connection.service.broker.permissions.asks(channel)
   const until = await permit(connection, 'subscribe', channel)
   // To begin in the past is to read it.
   if (request.rewind !== undefined && request.rewind > 0) await permit(connection, 'history', channel)
   const hook = channel.rules.hooks.subscribe
   if (hook !== null) await hook({ channel: channel.name, params: channel.params, client: sessionOf(connection).client, qos: request.qos })
-  const started = await attach(connection, channel, request)
+  const started = await attach(connection, channel, request, isAsked ? () => mayReadPast(connection, channel) : undefined)
   if (until !== undefined) connection.grants.hold(channel, until)
   return started
 }
 
-/** The same for a client of whom nobody asks whether it may. */
-export async function attach (connection: ConnectionContext, channel: Channel, { qos, position, rewind }: Omit<SubscriptionRequest, 'channel'>): Promise<Started> {
+async function mayReadPast (connection: ConnectionContext, channel: Channel): Promise<boolean> {
+  try {
+    await permit(connection, 'history', channel)
+    return true
+  } catch (error) {
+    if (toPushError(error, 'PUSH_INTERNAL').retryable) throw error
+    return false
+  }
+}
+
+/** The same for a client of whom nobody asks whether it may. `mayReadPast`: asks whether it may begin earlier than the server knows it to have been; absent: it may. */
+export async function attach (connection: ConnectionContext, channel: Channel, { qos, position, rewind }: Omit<SubscriptionRequest, 'channel'>, mayReadPast?: () => Promise<boolean>): Promise<Started> {
   const name = channel.wire
   const { key, client } = sessionOf(connection)
-  const started = await connection.service.broker.subscribe({ channel, session: key, client, qos, position, rewind, outlet: connection.outgoing })
+  const since = connection.subscriptions.get(name)?.since
+  const started = await connection.service.broker.subscribe({ channel, session: key, client, qos, position, rewind, mayReadPast, since, outlet: connection.outgoing })
   try {
     if (connection.ended) throw new PushError('PUSH_CLOSED')
     assertRoom(connection, name) // others may have begun meanwhile
