@@ -26,19 +26,26 @@ export interface DisconnectEvent {
   readonly code: string | null
 }
 
-/** A client is about to follow a channel, for the first time or again after a reconnect. */
+/** Who wants something: the client itself, or the server. */
+export type Side = 'client' | 'server'
+
+/** A client is about to follow a channel, for the first time or again after a reconnect; or the host lets it follow one by `clients(…).subscribe`. */
 export interface SubscribeEvent<Params = AnyParams> {
   readonly channel: string
   readonly params: Params
   readonly client: ClientInfo
   readonly qos: QoS
+  /** `server`: `clients(…).subscribe`, which nothing refuses. */
+  readonly by: Side
 }
 
-/** A client follows a channel no more: it said so. A connection that ends is told by `onDisconnect` instead. */
+/** A client follows a channel no more: it said so, or it may not any more. A connection that ends is told by `onDisconnect` instead. */
 export interface UnsubscribeEvent<Params = AnyParams> {
   readonly channel: string
   readonly params: Params
   readonly client: ClientInfo
+  /** `server`: `clients(…).unsubscribe`, or an answer of `authorize` has run out. */
+  readonly by: Side
 }
 
 /** A message is about to be stored: it is no repeat, its publisher may publish it, and it is valid. */
@@ -105,7 +112,7 @@ export interface PushHooks {
   onConnect: (event: ConnectEvent) => unknown
   /** Told. */
   onDisconnect: (event: DisconnectEvent) => unknown
-  /** Awaited, after `authorize`. */
+  /** Awaited, after `authorize`. Where the host subscribes a client (`by: 'server'`) it is told, and what it throws refuses nothing. */
   onSubscribe: (event: SubscribeEvent) => unknown
   /** Told. */
   onUnsubscribe: (event: UnsubscribeEvent) => unknown

@@ -171,12 +171,12 @@ export type Action = 'subscribe' | 'publish' | 'history' | 'presence'
 /** An answer that holds for a time: it is kept for this client, action and channel. */
 export interface TimedAnswer {
   readonly allow: boolean
-  /** How long the answer holds. A subscription is asked about again when it has run out, and ends if the answer is no then. */
+  /** How long the answer holds. A subscription or membership is asked about again shortly before, and ends if the answer is no, or at that time if there is none. */
   readonly ttl: Duration
 }
 
 /**
- * Says whether a client may. `true` and `false` hold for this once: a subscription that was allowed stays. `{ allow, ttl }` holds for `ttl`, and no longer.
+ * Says whether a client may. `true` and `false` hold for this once: a subscription that was allowed stays, also when the client's token and claims change. `{ allow, ttl }` holds for `ttl`, and no longer.
  * Anything but a yes, or a throw of an error with a `statusCode` of 400 to 499, denies with `PUSH_FORBIDDEN`; any other
  * throw, or no answer in time, with `PUSH_UNAVAILABLE`.
  */

@@ -70,11 +70,14 @@ export type ClientsTarget = { readonly userId: string, readonly clientId?: strin
  */
 export interface Clients {
   /**
-   * Subscribes them to a channel, without asking `authorize`; when they come back and ask for it again, it is asked as usual. Nothing changes for those that have it at this
+   * Subscribes them to a channel, without asking `authorize`; `onSubscribe` is told and refuses nothing. When they come back and ask for it again, it is asked as usual. Nothing changes for those that have it at this
    * QoS (default 1) or a higher one. Rejects with `PUSH_CHANNEL_UNKNOWN`, `PUSH_CHANNEL_INVALID`, `PUSH_INVALID`, or the storage's code.
    */
   subscribe (channel: string, options?: { readonly qos?: QoS }): Promise<void>
-  /** Ends their subscriptions of a channel and forgets their cursors. They are told with `PUSH_FORBIDDEN`, and do not ask again by themselves. */
+  /**
+   * Ends at once what they have of a channel: their subscriptions of it and of its presence, whose cursors are forgotten, and their membership. What `authorize` has answered them for a
+   * time is forgotten. They are told with `PUSH_FORBIDDEN`, and do not ask again by themselves; if they ask, so is `authorize`.
+   */
   unsubscribe (channel: string): Promise<void>
   /** Ends their connections with a code that says whether they come back (default `PUSH_GOING_AWAY`), and a reason for people, 256 characters at the most. */
   disconnect (options?: { readonly code?: DisconnectCode, readonly reason?: string }): Promise<void>

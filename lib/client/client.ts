@@ -63,7 +63,7 @@ class PushClient implements Client {
     const session = this.#session = new Session({ platform, url, connectTimeout, token, renewsToken }, settings.reconnect, {
       hello: (token) => this.#hello(token),
       welcome: (frame) => this.#welcome(frame),
-      frame: (frame) => dispatch(frame, { subscriptions: this.#subscriptions, publisher: this.#publisher, acks: this.#acks, requests: this.#requests }),
+      frame: (frame) => dispatch(frame, { subscriptions: this.#subscriptions, membership: this.#membership, publisher: this.#publisher, acks: this.#acks, requests: this.#requests }),
       down: () => this.#down(),
       state: (state, error) => this.#onState(state, error),
       error: onError,

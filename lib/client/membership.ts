@@ -1,6 +1,7 @@
 import { PushError } from '../core/errors.js'
 import type { Clock } from '../core/clock.js'
-import type { WelcomeFrame } from '../protocol/frames.js'
+import { isCode } from '../protocol/codes.js'
+import type { UnsubscribedFrame, WelcomeFrame } from '../protocol/frames.js'
 import type { Backoff } from './backoff.js'
 import { utf8Length } from './encoding.js'
 import { checkPublish, encode } from './publish-frame.js'
@@ -68,6 +69,12 @@ export class Membership {
     for (const wish of this.#wishes.values()) this.#ask(wish)
   }
 
+  /** The server ended what this client had of a channel. With a code that says `later` it enters again. `told`: an error has said so already. [P-3.7] */
+  revoked ({ channel, code = 'PUSH_FORBIDDEN' }: UnsubscribedFrame, told: boolean): void {
+    const wish = this.#wishes.get(channel)
+    if (wish?.type === 'enter') this.#refused(wish, new PushError(isCode(code) ? code : 'PUSH_FORBIDDEN'), told)
+  }
+
   down (): void {
     for (const wish of this.#wishes.values()) {
       wish.asked++ // what was asked has no answer any more
@@ -114,9 +121,9 @@ export class Membership {
     if (wish.type === 'leave') this.#forget(wish)
   }
 
-  #refused (wish: Wish, error: PushError): void {
+  #refused (wish: Wish, error: PushError, told = false): void {
     const { channel, waiters } = wish
-    if (waiters.length === 0 || error.retryable) this.#context.onError(channel, error)
+    if (!told && (waiters.length === 0 || error.retryable)) this.#context.onError(channel, error)
     if (!error.retryable) return this.#end(wish, error)
     wish.release = this.#context.clock.after(wish.backoff.next(), () => this.#ask(wish))
   }

@@ -120,9 +120,11 @@ export class Subscriptions {
     this.#of(answer.channel).grant(answer, { handler: this.#onMessage, policy: NO_RETRIES, qos: answer.qos, ready: () => {}, ended: () => {} })
   }
 
-  /** The server ended it on its own account. [P-3.7] */
-  revoked ({ channel, code = 'PUSH_FORBIDDEN' }: UnsubscribedFrame): void {
-    this.#byChannel.get(channel)?.refuse(errorOf(code))
+  /** The server ended it on its own account. Returns whether there was one, whose error has told so. [P-3.7] */
+  revoked ({ channel, code = 'PUSH_FORBIDDEN' }: UnsubscribedFrame): boolean {
+    const subscription = this.#byChannel.get(channel)
+    subscription?.refuse(errorOf(code))
+    return subscription !== undefined
   }
 
   messages (frame: MessagesFrame): void {

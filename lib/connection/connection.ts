@@ -1,3 +1,4 @@
+import type { Side } from '../../types/hooks.js'
 import { encodeFrame } from '../broker/encoding.js'
 import type { Stay } from '../broker/presence.js'
 import type { Subscription } from '../broker/subscription.js'
@@ -207,16 +208,16 @@ export class Connection implements Living, Newcomer, Writer, Throttled {
     else this.#opening.whenWelcomed(work)
   }
 
-  leave (channel: string, replaced = false): void {
-    this.#grants?.release(channel)
+  leave (channel: string, by: Side | null = 'client'): void {
+    if (by === null || !this.#stays?.has(channel)) this.#grants?.release(channel)
     const subscription = this.subscriptions.get(channel)
     if (subscription === undefined) return
     subscription.close()
     this.subscriptions.delete(channel)
-    if (replaced) return
+    if (by === null) return
     const { client } = subscription
     const { name, params, rules } = this.service.broker.channels.reach(channel, client)
-    rules.hooks.unsubscribe?.({ channel: name, params, client })
+    rules.hooks.unsubscribe?.({ channel: name, params, client, by })
   }
 
   /** Takes and writes nothing from this moment on, in milliseconds since 1970. */
@@ -262,9 +263,11 @@ export class Connection implements Living, Newcomer, Writer, Throttled {
     if (this.#entered) this.#tellEnd()
   }
 
-  // Whoever closed in order does not come back. [P-12.7]
+  // Whoever closed in order does not come back, nor does whoever was sent away; where another connection took over, that one is here. [P-12.7]
   #endStays (stays: Map<string, Stay>): void {
-    for (const stay of stays.values()) this.service.broker.presence.ended(stay, this.#endedWith === 'PUSH_CLOSED')
+    const code = this.#endedWith
+    const staysAway = code !== null && code !== 'PUSH_SUPERSEDED' && codes[code].retry === 'never'
+    for (const stay of stays.values()) this.service.broker.presence.ended(stay, staysAway)
     this.#stays = null
   }
 

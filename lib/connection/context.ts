@@ -1,4 +1,4 @@
-import type { ConnectEvent } from '../../types/hooks.js'
+import type { ConnectEvent, Side } from '../../types/hooks.js'
 import type { Identity } from '../../types/options.js'
 import type { Broker } from '../broker/broker.js'
 import type { Channel } from '../broker/channels.js'
@@ -44,8 +44,8 @@ export interface ServiceContext {
   readonly buffers: Buffers
   /** Identities that end, by the wall clock. */
   readonly expiry: Expiry
-  /** Subscriptions that are allowed for a time, by the monotonic clock. */
-  readonly leases: Expiry
+  /** What is allowed for a time, by the monotonic clock. */
+  readonly grants: Expiry
   /** If this node vanished now: over how many milliseconds its clients should come back. */
   readonly spread: number
   /** Whether memory is nearly used up, and nothing new should begin. */
@@ -75,12 +75,16 @@ export interface Credentials {
 }
 
 /** What hooks have answered a connection for a time. */
-export interface Grants extends Answers {
-  /** Forgets the answers: who asks is not the same any more. */
-  clear (): void
-  /** The subscription of this channel is allowed until then; then it is asked about again. */
+export interface Grants {
+  /** The answers. Another object once they are forgotten. */
+  readonly answers: Answers
+  /** Forgets the answers, also those that are still to come. */
+  forget (): void
+  /** Who asks is not the same any more: forgets the answers, and asks about all that is allowed for a time. */
+  renew (): void
+  /** The subscription or membership of this channel is allowed until then; before that it is asked about again. `Infinity`: it is allowed. */
   hold (channel: Channel, until: number): void
-  /** The subscription of this channel, by its name in frames, has ended. */
+  /** The client has nothing of this channel, by its name in frames, any more. */
   release (channel: string): void
   /** The connection has ended. */
   releaseAll (): void
@@ -116,8 +120,8 @@ export interface ConnectionContext extends Expiring {
   readonly grants: Grants
   /** Does something once the hello has been answered, or at once; not if it ends before. */
   whenWelcomed (work: () => void): void
-  /** Ends a subscription, if there is one. Its stored cursor stays. `replaced`: another one takes its place, so that no hook hears of an end. */
-  leave (channel: string, replaced?: boolean): void
+  /** Ends a subscription, if there is one. Its stored cursor stays. `by`: who wants it, for hooks; `null`: another one takes its place, and no hook hears of an end. */
+  leave (channel: string, by?: Side | null): void
   /** Takes and writes nothing from this moment on, in milliseconds since 1970. */
   endAt (timestamp: number): void
   /** Encodes and writes one frame. */

@@ -92,7 +92,12 @@ export class Control implements FeedListener {
       }
       case 'unsubscribe': {
         const channel = this.#find(command.channel)
-        return this.#inTurn(connections, channel, (connection) => unsubscribe(connection, channel))
+        const { channels } = this.#service.broker
+        const all = channel.rules.presence === null ? [channel] : [channel, channels.presenceOf(channel)]
+        for (const connection of connections) forbid(connection, all)
+        // Once more behind what the client had asked for before.
+        await Promise.all(all.map((each) => this.#inTurn(connections, each, (connection) => unsubscribe(connection, each))))
+        return
       }
     }
   }
@@ -121,10 +126,19 @@ async function subscribe (connection: ConnectionContext, channel: Channel, qos: 
   if (session.generation > 0) session.follow(subscription)
   connection.send({ type: 'subscribed', ...verdict })
   subscription.start()
+  const { client } = session
+  channel.rules.hooks.subscribe?.({ channel: channel.name, params: channel.params, client, qos, by: 'server' }).catch(() => {}) // refuses nothing
+}
+
+// At once, whatever the client still waits for.
+function forbid (connection: ConnectionContext, channels: readonly Channel[]): void {
+  connection.grants.forget()
+  for (const channel of channels) revoke(connection, channel, 'PUSH_FORBIDDEN')
 }
 
 async function unsubscribe (connection: ConnectionContext, channel: Channel): Promise<void> {
-  if (!connection.subscriptions.has(channel.wire)) return
-  revoke(connection, channel.wire, 'PUSH_FORBIDDEN')
-  await sessionOf(connection).forget(channel.name)
+  const session = sessionOf(connection)
+  revoke(connection, channel, 'PUSH_FORBIDDEN')
+  await session.forget(channel.name)
+  if (channel.kind === 'declared' && channel.rules.presence !== null) await connection.service.broker.presence.leave(channel, session) // an earlier connection's
 }

@@ -41,7 +41,7 @@ export class ExpiringCredentials implements Credentials {
     this.#hold(endOf(identity, this.#connection.service.broker.clock))
     session.renew(identity)
     for (const subscription of this.#connection.subscriptions.values()) subscription.client = session.client // hooks see what is known now
-    this.#connection.grants.clear()
+    this.#connection.grants.renew()
   }
 
   release (): void {

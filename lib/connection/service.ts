@@ -24,7 +24,7 @@ export class Service implements ServiceContext {
   readonly heartbeat: Heartbeat
   readonly buffers: Buffers
   readonly expiry: Expiry
-  readonly leases: Expiry
+  readonly grants: Expiry
   /** New connections refused since the start: there was no room for them. */
   refused = 0
   readonly #admission: Admission
@@ -43,7 +43,7 @@ export class Service implements ServiceContext {
     this.broker = broker
     this.heartbeat = new Heartbeat(broker.clock, broker.settings.heartbeat.interval / 2)
     this.expiry = new Expiry(broker.clock, 'timestamp')
-    this.leases = new Expiry(broker.clock, 'now')
+    this.grants = new Expiry(broker.clock, 'now')
     this.buffers = new Buffers(broker.settings.limits.bufferedBytesTotal)
     this.#admission = new Admission(broker.settings.limits, broker.clock, heapUsed)
     this.#unwatch = broker.storage.sessions.watch((session, generation) => this.#supersede(session, generation))

@@ -36,6 +36,8 @@ export class Session {
   /** The latest generation heard of. */
   #heard = 0
   #confirmed: Map<string, Position> | null = null
+  /** Channels whose cursors are to be forgotten once it owns the session. */
+  #unwanted: Set<string> | null = null
 
   constructor (broker: Broker, hello: HelloFrame, identity: Identity | null) {
     this.#broker = broker
@@ -70,6 +72,9 @@ export class Session {
       const { generation } = await this.#broker.storage.sessions.claim(this.key, this.#life)
       this.generation = generation
       this.#owner = owner
+      const unwanted = [...this.#unwanted ?? []]
+      this.#unwanted = null
+      await Promise.all(unwanted.map((channel) => this.forget(channel)))
     } finally {
       this.#claiming = false
     }
@@ -153,8 +158,12 @@ export class Session {
     })
   }
 
-  /** Forgets the cursor of a channel. Rejects with the storage's error. */
+  /** Forgets the cursor of a channel, or will do so once it owns the session. Rejects with the storage's error. */
   async forget (channel: string): Promise<void> {
+    if (this.generation === 0) {
+      (this.#unwanted ??= new Set()).add(channel)
+      return
+    }
     await this.#broker.cursors.remove(channel, this.key, this.generation)
   }
 }

@@ -6,7 +6,7 @@ import type { HookName, PublishEvent } from '../../types/hooks.js'
 import { settled } from '../helpers/node.js'
 
 const client = { clientId: 'phone', userId: 'alice' }
-const subscribing = { channel: 'room/1', params: { id: '1' }, client, qos: 1 as const }
+const subscribing = { channel: 'room/1', params: { id: '1' }, client, qos: 1 as const, by: 'client' as const }
 const publishing: PublishEvent = { channel: 'room/1', params: { id: '1' }, data: 'a', id: 'x', qos: 1, client }
 const told: HookName[] = ['onUnsubscribe', 'onPresence', 'onDeliver', 'onAck', 'onRedeliver', 'onDrop', 'onGap']
 

@@ -51,6 +51,27 @@ t.test('enter: answered, entered again on the next link, left', async (t) => {
   t.same(errors, [])
 })
 
+t.test('[P-3.7] what the server ends is entered again if it says later, and given up otherwise; told once', async (t) => {
+  const { platform, client, socket, pass } = await setUpLive()
+  const told: unknown[] = []
+  for (const name of [room, 'room/2', 'room/3']) {
+    client.channel(name).on('error', ({ code }: { code: string }) => { told.push([name, code]) })
+    client.channel(name).enter().catch(t.error)
+    socket.say({ type: 'entered', id: socket.of('enter').at(-1)?.id ?? 0, channel: name })
+  }
+  client.channel('room/3').subscribe(() => {})
+  await pass()
+  socket.say({ type: 'unsubscribed', channel: room, code: 'PUSH_FORBIDDEN' })
+  socket.say({ type: 'unsubscribed', channel: 'room/2', code: 'PUSH_UNAVAILABLE' })
+  socket.say({ type: 'unsubscribed', channel: 'room/3', code: 'PUSH_FORBIDDEN' })
+  t.same(told, [[room, 'PUSH_FORBIDDEN'], ['room/2', 'PUSH_UNAVAILABLE'], ['room/3', 'PUSH_FORBIDDEN']])
+  await pass(20_000)
+  t.same(socket.of('enter').slice(3).map(({ channel }) => channel), ['room/2'])
+  socket.drop()
+  await pass(1000)
+  t.same(platform.last.welcome().of('enter').map(({ channel }) => channel), ['room/2'])
+})
+
 t.test('enter while offline waits; the latest counts', async (t) => {
   const { platform, client, pass } = setUp()
   const channel = client.channel(room)

@@ -127,6 +127,99 @@ t.test('[P-3.7] unsubscribe forgets the cursor, and tells', async (t) => {
   t.same(peer.data, [2])
 })
 
+t.test('a revocation does not wait for what the client has asked for', async (t) => {
+  const { own, control, broker, clock } = await openNode({ authorize: ({ action }) => action === 'history' ? new Promise((resolve) => { clock.after(1000, () => resolve(true)) }) : true })
+  const peer = await own({ subscriptions: [{ channel: 'room/1', qos: 1 }] }, alice)
+  for (let id = 1; id <= 20; id++) peer.connection.receive(JSON.stringify({ type: 'history', id, channel: 'room/1' }))
+  peer.connection.receive(JSON.stringify({ type: 'subscribe', id: 99, channel: 'room/1', qos: 2 }))
+  control.clients(alice).unsubscribe('room/1').catch(t.error)
+  await settled()
+  t.match(peer.last('unsubscribed'), { channel: 'room/1', code: 'PUSH_FORBIDDEN' })
+  await broker.publish('room/1', 'secret')
+  for (let second = 0; second < 21; second++) await clock.advanceAsync(1000)
+  t.match(peer.last('subscribed'), { id: 99 }, 'that had been asked before')
+  t.equal(peer.all('unsubscribed').length, 2, 'and is ended in its turn')
+  await broker.publish('room/1', 'secret too')
+  await settled()
+  t.same(peer.data, [])
+})
+
+t.test('it forgets what hooks have allowed for a time, also to those without a subscription, and what is still to be answered', async (t) => {
+  let allow = true
+  let answer = (): void => {}
+  const { own, control } = await openNode({
+    authorize: async ({ action }) => {
+      const answered = { allow, ttl: '1h' }
+      if (action === 'history') await new Promise<void>((resolve) => { answer = resolve })
+      return answered
+    }
+  })
+  const peer = await own({ subscriptions: [{ channel: 'room/1', qos: 1 }] }, alice)
+  const other = await own({ subscriptions: [{ channel: 'room/1', qos: 1 }] }, alice)
+  await other.send({ type: 'unsubscribe', id: 1, channel: 'room/1' })
+  await peer.send({ type: 'history', id: 1, channel: 'room/1' })
+  allow = false
+  const done = control.clients(alice).unsubscribe('room/1')
+  answer()
+  await done
+  for (const each of [peer, other]) {
+    await each.send({ type: 'subscribe', id: 2, channel: 'room/1', qos: 1 })
+    t.match(each.last('error'), { id: 2, code: 'PUSH_FORBIDDEN' })
+  }
+  await peer.send({ type: 'history', id: 3, channel: 'room/1' })
+  answer()
+  await settled()
+  t.match(peer.last('error'), { id: 3, code: 'PUSH_FORBIDDEN' })
+})
+
+t.test('it ends the membership, and the view of the members', async (t) => {
+  const { own, control, broker, presences, storage } = await openNode({ channels: { 'room/:id': { presence: true } }, presence: { online: false } })
+  const subscriptions = [{ channel: 'room/1', qos: 1 }, { channel: '$presence/room/1', qos: 1 }]
+  const phone = await own({ clientId: 'phone', subscriptions }, alice)
+  const laptop = await own({ clientId: 'laptop' }, alice)
+  const kiosk = await own({ clientId: 'kiosk' }, alice)
+  for (const peer of [phone, laptop, kiosk]) await peer.send({ type: 'enter', id: 1, channel: 'room/1' })
+  await kiosk.cut()
+  const back = await own({ clientId: 'kiosk' }, alice)
+  await control.clients(alice).unsubscribe('room/1')
+  await settled()
+  t.same(presences.slice(3).map(({ cause, member }) => `${cause} ${member.clientId}`).sort(), ['leave kiosk', 'leave laptop', 'leave phone'])
+  t.same(phone.all('unsubscribed').map(({ channel, code }) => [channel, code]), [['room/1', 'PUSH_FORBIDDEN'], ['$presence/room/1', 'PUSH_FORBIDDEN']])
+  t.same(laptop.all('unsubscribed'), [{ type: 'unsubscribed', channel: 'room/1', code: 'PUSH_FORBIDDEN' }])
+  t.same(back.all('unsubscribed'), [])
+  t.equal(await storage.cursors.load('$presence/room/1', 'alice/c/phone'), null)
+  const before = phone.data.length
+  await (await own({ clientId: 'b' }, bob)).send({ type: 'enter', id: 1, channel: 'room/1' })
+  await settled()
+  t.equal(phone.data.length, before)
+  t.same((await broker.membersOf('room/1')).members.map(({ userId }) => userId), ['bob'])
+})
+
+t.test('[P-12.7] who is sent away leaves at once, who may come back after the grace', async (t) => {
+  for (const [code, left] of [['PUSH_FORBIDDEN', true], ['PUSH_UNAUTHENTICATED', true], ['PUSH_GOING_AWAY', false], ['PUSH_EXPIRED', false]] as const) {
+    const { own, control, presences } = await openNode({ channels: { 'room/:id': { presence: true } }, presence: { online: false } })
+    await (await own({}, alice)).send({ type: 'enter', id: 1, channel: 'room/1' })
+    await control.clients(alice).disconnect({ code })
+    await settled()
+    t.same(presences.map(({ cause }) => cause), left ? ['join', 'leave'] : ['join'], code)
+  }
+})
+
+t.test('the cursor of a client that does not own its session yet is forgotten once it does', async (t) => {
+  const clock = new ManualClock()
+  const storage = memoryStorage({ clock })
+  const { control, own, hello } = await openNode({ clock, storage })
+  const phone = { clientId: 'phone', subscriptions: [{ channel: 'room/1', qos: 1 }] }
+  await (await own(phone, alice)).cut()
+  const guest = await hello(phone, alice)
+  await control.clients(alice).unsubscribe('room/1')
+  await settled()
+  t.match(guest.last('unsubscribed'), { channel: 'room/1' })
+  await guest.send({ type: 'ping' })
+  t.equal(await storage.cursors.load('room/1', 'alice/c/phone'), null)
+  t.ok(guest.last('pong'))
+})
+
 t.test('wrong arguments change nothing anywhere', async (t) => {
   const { here, peers } = await openTwo()
   const clients = here.control.clients(alice)

@@ -104,6 +104,40 @@ t.test('what hooks have answered for a time was said of the identity before', as
   t.match(peer.last('error'), { id: 3, code: 'PUSH_FORBIDDEN' })
 })
 
+t.test('an answer that was asked for under the identity before is not kept', async (t) => {
+  let answer = (): void => {}
+  const { identities, connect, inMs } = await make({
+    authorize: async ({ client }) => {
+      const allow = client.claims === 'reader'
+      if (allow) await new Promise<void>((resolve) => { answer = resolve })
+      return { allow, ttl: '1h' }
+    }
+  })
+  identities.set('one', { userId: 'alice', expiresAt: inMs(10_000), claims: 'reader' })
+  identities.set('two', { userId: 'alice', expiresAt: inMs(20_000), claims: 'nobody' })
+  const peer = await connect('one')
+  await peer.send({ type: 'history', id: 1, channel: 'room/1' }, { type: 'subscribe', id: 2, channel: 'room/2', qos: 1 })
+  const answerSubscribe = answer
+  await peer.send({ type: 'token', id: 3, token: 'two' })
+  answerSubscribe()
+  await settled()
+  await peer.send({ type: 'history', id: 4, channel: 'room/2' })
+  t.match(peer.last('error'), { id: 4, code: 'PUSH_FORBIDDEN' })
+  t.match(peer.last('unsubscribed'), { channel: 'room/2', code: 'PUSH_FORBIDDEN' }, 'and what it allowed is asked about anew')
+  t.equal(peer.connection.subscriptions.size, 0)
+})
+
+t.test('[P-2.10] with another token all that is allowed for a time is asked about; what is allowed without one goes on', async (t) => {
+  const { identities, connect, inMs } = await make({ authorize: ({ channel, client }) => channel === 'news' || { allow: client.claims === 'reader', ttl: '1h' } })
+  identities.set('one', { userId: 'alice', expiresAt: inMs(10_000), claims: 'reader' })
+  identities.set('two', { userId: 'alice', expiresAt: inMs(20_000), claims: 'nobody' })
+  const peer = await connect('one', { subscriptions: [{ channel: 'room/1', qos: 1 }, { channel: 'news', qos: 1 }] })
+  await peer.send({ type: 'token', id: 1, token: 'two' })
+  t.same(peer.all('unsubscribed'), [{ type: 'unsubscribed', channel: 'room/1', code: 'PUSH_FORBIDDEN' }])
+  t.same([...peer.connection.subscriptions.keys()], ['news'])
+  t.equal(peer.connection.subscriptions.get('news')?.client.claims, 'nobody')
+})
+
 t.test('[P-2.10] another token in time', async (t) => {
   const { identities, connect, clock, inMs, asked, broker } = await make({
     authorize: ({ action, client }) => action === 'subscribe' || (client.claims as { mayRead?: boolean } | undefined)?.mayRead === true

@@ -12,6 +12,9 @@ export async function leave (connection: ConnectionContext, { id, channel: name 
   // Of who is no member here the storage remembers that it has left, so not of every name that somebody makes up.
   if (!presence.holds(channel, session)) await permit(connection, 'subscribe', channel)
   await presence.leave(channel, session)
-  if (!connection.ended) connection.stays.delete(name)
+  if (!connection.ended) {
+    connection.stays.delete(name)
+    if (!connection.subscriptions.has(name)) connection.grants.release(name)
+  }
   connection.send({ type: 'left', id, channel: name })
 }

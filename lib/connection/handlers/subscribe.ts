@@ -21,13 +21,15 @@ export async function begin (connection: ConnectionContext, request: Subscriptio
   const channel = connection.service.broker.channels.reach(request.channel, sessionOf(connection).client)
   assertRoom(connection, request.channel)
   const isAsked = connection.service.broker.permissions.asks(channel)
+  const answers = isAsked ? connection.grants.answers : null
   const until = await permit(connection, 'subscribe', channel)
   // To begin in the past is to read it.
   if (request.rewind !== undefined && request.rewind > 0) await permit(connection, 'history', channel)
   const hook = channel.rules.hooks.subscribe
-  if (hook !== null) await hook({ channel: channel.name, params: channel.params, client: sessionOf(connection).client, qos: request.qos })
+  if (hook !== null) await hook({ channel: channel.name, params: channel.params, client: sessionOf(connection).client, qos: request.qos, by: 'client' })
   const started = await attach(connection, channel, request, isAsked ? () => mayReadPast(connection, channel) : undefined)
   if (until !== undefined) connection.grants.hold(channel, until)
+  if (answers !== null && connection.grants.answers !== answers) connection.grants.renew() // the yes was said of an identity before
   return started
 }
 
@@ -54,7 +56,8 @@ export async function attach (connection: ConnectionContext, channel: Channel, {
     started.subscription.close()
     throw error
   }
-  connection.leave(name, true)
+  connection.leave(name, null)
+  started.subscription.client = sessionOf(connection).client // as it is known now
   connection.subscriptions.set(name, started.subscription)
   return started
 }
