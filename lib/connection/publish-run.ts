@@ -50,6 +50,7 @@ export class PublishRun implements Run {
       for (const frame of frames) {
         const taking = this.#take(frame)
         if (taking !== undefined) await taking
+        if (this.#connection.ended) return // nothing gets in afterwards
       }
       await this.#append()
       this.#connection.publishing -= frames.length
@@ -79,7 +80,7 @@ export class PublishRun implements Run {
 
   async #takeRepeat (channel: Channel, publication: Publication, frame: PublishFrame): Promise<void> {
     try {
-      if (await this.#answerRepeat(publication, frame)) return
+      if (await this.#answerRepeat(publication, frame) || this.#connection.ended) return
       await this.#takeAsked(permit(this.#connection, 'publish', channel), publication, frame)
     } catch (error) {
       await this.#takeRefused(frame, error)
@@ -89,6 +90,7 @@ export class PublishRun implements Run {
   async #takeAsked (asked: undefined | Promise<number>, publication: Publication, frame: PublishFrame): Promise<void> {
     try {
       await asked
+      if (this.#connection.ended) return
       const draft = await this.#connection.service.broker.publishing.prepare(publication, sessionOf(this.#connection).client)
       this.#admitted.push({ frame, draft })
     } catch (error) {
@@ -149,6 +151,7 @@ export class PublishRun implements Run {
     const admitted = this.#admitted
     const first = admitted[0]
     if (first === undefined) return true
+    if (this.#connection.ended) return false
     this.#admitted = []
     const { channels, publishing } = this.#connection.service.broker
     try {

@@ -237,3 +237,39 @@ t.test('a bug below ends the connection and not the process', async (t) => {
   await sender.send(first(1))
   t.equal(answers(sender).length + (sender.socket.ending === null ? 0 : 1), 1)
 })
+
+t.test('nothing gets in after the end of the connection, whatever its hooks still think about', async (t) => {
+  const hook = (clock: ManualClock) => () => new Promise<true>((resolve) => { clock.after(1000, () => resolve(true)) })
+  const ways: Record<string, (clock: ManualClock) => NodeOptions> = {
+    authorize: (clock) => ({ authorize: hook(clock) }),
+    onPublish: (clock) => ({ channels: { 'room/:id': { history: true, clientPublish: true, onPublish: hook(clock) } } })
+  }
+  for (const [name, options] of Object.entries(ways)) {
+    const clock = new ManualClock()
+    const { own, control, broker } = await openNode({ clock, ...options(clock) })
+    const peer = await own({}, { userId: 'alice' })
+    await peer.send(first(1), message(2), message(3), { type: 'publish', channel: room, qos: 0, data: 'q0' })
+    await clock.advanceAsync(500)
+    await control.clients({ userId: 'alice' }).disconnect({ code: 'PUSH_FORBIDDEN' })
+    for (let second = 0; second < 10; second++) await clock.advanceAsync(1000)
+    await settled()
+    t.same((await broker.history(room)).messages, [], name)
+  }
+})
+
+t.test('the same of a repeat that is being recognised', async (t) => {
+  const clock = new ManualClock()
+  let recognised = (): void => {}
+  const storage = overStorage(memoryStorage({ clock }), {
+    log: (original) => ({ recognise: async (...args) => { await new Promise<void>((resolve) => { recognised = resolve }); return original.recognise(...args) } })
+  })
+  const { own, broker } = await openNode({ clock, storage })
+  for (const frame of [first(1), { type: 'publish', channel: room, qos: 0, id: 'mine', data: 'q0' }]) {
+    const peer = await own({}, { userId: 'alice' })
+    await peer.send(frame)
+    peer.connection.end('PUSH_FORBIDDEN')
+    recognised()
+    await settled()
+  }
+  t.same((await broker.history(room)).messages, [])
+})

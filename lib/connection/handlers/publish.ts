@@ -48,11 +48,13 @@ async function publishVolatile (connection: ConnectionContext, { channel: name, 
   if (id !== undefined) {
     const known = await publishing.recognise(publication)
     if (known?.status === 'conflict') throw new PushError('PUSH_ID_CONFLICT')
-    if (known !== null) return
+    if (known !== null || connection.ended) return
   }
   const asked = permit(connection, 'publish', channel)
   if (asked !== undefined) await asked
+  if (connection.ended) return // nothing gets in afterwards
   const draft = await publishing.prepare(publication, client)
+  if (connection.ended) return
   if (channel.rules.history) await publishing.append(channel, [draft])
   else await publishing.broadcast(channel, draft)
 }
