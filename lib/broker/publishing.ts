@@ -3,7 +3,7 @@ import type { ClientInfo } from '../../types/hooks.js'
 import type { Publisher, QoS } from '../../types/message.js'
 import type { AppendOutcome, Draft, Feed, IdKey, LogStore, PublisherKey, Recognised } from '../../types/storage.js'
 import type { Clock } from '../core/clock.js'
-import { PushError } from '../core/errors.js'
+import { PushError, toPushError } from '../core/errors.js'
 import type { Channel } from './channels.js'
 import type { Counters } from './counters.js'
 import { encodeBody } from './encoding.js'
@@ -34,6 +34,8 @@ export interface PublishingContext {
   readonly idWindow: number
   /** Whether even an id that nobody gave must be remembered: a caller may have to try again with it. */
   readonly rememberAll: boolean
+  /** A hook failed, and whoever publishes is not to blame. */
+  readonly onError: (error: unknown) => void
 }
 
 /**
@@ -59,7 +61,7 @@ export class Publishing {
 
   /**
    * Validates a message by its channel's schema, shows it to the hooks, and encodes it. Returns at once where there are no hooks. `client`: who publishes; `null`: the server.
-   * Throws or rejects with `PUSH_INVALID`, with what a hook refuses with, and as {@link Publishing.draft}.
+   * Throws or rejects with `PUSH_INVALID`, with what a hook refuses with, with `PUSH_INTERNAL` if what a hook made of the data is wrong, and as {@link Publishing.draft}.
    */
   prepare (publication: Publication, client: ClientInfo | null): Draft | Promise<Draft> {
     const { schema, hooks } = publication.channel.rules
@@ -71,8 +73,23 @@ export class Publishing {
     const { channel: { name, params, rules }, id, qos } = publication
     const key = this.#idKey(publication) // before a hook can change the data
     const data = await hook({ channel: name, params, data: publication.data ?? null, id, qos, client })
-    rules.schema?.assert(data)
-    return this.draft(key === undefined ? { ...publication, data } : { ...publication, data, fingerprint: key.fingerprint })
+    try {
+      rules.schema?.assert(data)
+    } catch (error) {
+      throw this.#hookFailed(error)
+    }
+    try {
+      return this.draft(key === undefined ? { ...publication, data } : { ...publication, data, fingerprint: key.fingerprint })
+    } catch (error) {
+      throw data === (publication.data ?? null) ? error : this.#hookFailed(error)
+    }
+  }
+
+  // What a hook made of the data is no fault of the publisher's.
+  #hookFailed (error: unknown): unknown {
+    if (toPushError(error, 'PUSH_INTERNAL').code !== 'PUSH_INVALID') return error
+    this.#context.onError(error)
+    return new PushError('PUSH_INTERNAL', undefined, { cause: error })
   }
 
   /** Encodes a message. Throws `PUSH_INVALID` for data that JSON cannot say, `PUSH_STORAGE_FULL` for more than its channel ever keeps. */

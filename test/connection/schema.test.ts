@@ -44,15 +44,20 @@ t.test('after authorize, and before hooks', async (t) => {
   t.same(asked, [])
 })
 
-t.test('what a hook makes of the data is validated again', async (t) => {
-  const { broker, own } = await openNode({
+t.test('what a hook makes of the data is validated again, and is no fault of the publisher’s', async (t) => {
+  const { broker, own, errors } = await openNode({
     channels: { 'room/:id': { ...channels['room/:id'], onPublish: ({ data }: PublishEvent) => (data as { text: string }).text === 'spoil' ? 'spoilt' : { text: 'made' } } }
   })
   await broker.publish(room, { text: 'hi' })
-  await t.rejects(broker.publish(room, { text: 'spoil' }), { code: 'PUSH_INVALID', message: /object/ })
+  await t.rejects(broker.publish(room, { text: 'spoil' }), { code: 'PUSH_INTERNAL', cause: { message: /object/ } })
   const peer = await own()
   await peer.send({ type: 'publish', channel: room, qos: 1, sequence: 1, publisher: secret(), data: { text: 'spoil' } })
-  t.match(peer.last('refused'), { code: 'PUSH_INVALID' })
+  t.match(peer.last('refused'), { code: 'PUSH_INTERNAL', text: undefined })
+  t.match(errors, [{ message: /object/ }, { message: /object/ }], 'it is told the host')
+  const { broker: other, errors: none } = await openNode({ channels: { 'room/:id': { onPublish: ({ data }: PublishEvent) => data === 'big' ? 1n : undefined } } })
+  await t.rejects(other.publish(room, 'big'), { code: 'PUSH_INTERNAL' })
+  await t.rejects(other.publish(room, 1n), { code: 'PUSH_INVALID' }, 'this came in')
+  t.equal(none.length, 1)
   t.same((await broker.history(room)).messages.map(({ data }) => data), [{ text: 'made' }])
 })
 
