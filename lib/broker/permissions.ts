@@ -80,8 +80,9 @@ export class Permissions {
       const asked = (async () => hook({ action, channel: name, params, client }))()
       answer = await within<unknown>(this.#clock, this.#timeout, asked, () => new PushError('PUSH_UNAVAILABLE', 'authorize did not answer in time'))
     } catch (error) {
-      this.#onError(error)
-      throw refusal(error, 'PUSH_FORBIDDEN')
+      const refused = refusal(error, 'PUSH_FORBIDDEN')
+      if (refused.code === 'PUSH_UNAVAILABLE') this.#onError(error)
+      throw refused
     }
     return this.#read(answer)
   }

@@ -44,7 +44,9 @@ t.test('anything but true is no', async (t) => {
 t.test('a throw denies and is reported; its own code is kept, and one with a status of the request is a no', async (t) => {
   const { check, errors } = make(() => { throw new Error('bug') })
   await t.rejects(check('subscribe'), { code: 'PUSH_UNAVAILABLE' })
-  await t.rejects(make(() => { throw Object.assign(new Error('no'), { statusCode: 403 }) }).check('subscribe'), { code: 'PUSH_FORBIDDEN' })
+  const plain = make(() => { throw Object.assign(new Error('no'), { statusCode: 403 }) })
+  await t.rejects(plain.check('subscribe'), { code: 'PUSH_FORBIDDEN' })
+  t.same(plain.errors, [], 'a no is no error')
   t.match(errors, [{ message: 'bug' }])
   await t.rejects(make(() => Promise.reject(new Error('later'))).check('subscribe'), { code: 'PUSH_UNAVAILABLE' })
   await t.rejects(make(() => { throw new PushError('PUSH_BUSY') }).check('subscribe'), { code: 'PUSH_BUSY' })
