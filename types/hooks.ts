@@ -116,7 +116,7 @@ export interface PushHooks {
   onSubscribe: (event: SubscribeEvent) => unknown
   /** Told. */
   onUnsubscribe: (event: UnsubscribeEvent) => unknown
-  /** Awaited, after `authorize` and the schema. What it returns or resolves with, unless `undefined`, is what is stored; with a schema it is validated again. */
+  /** Awaited, after `authorize` and the schema. What it returns or resolves with, unless `undefined`, is what is stored; with a schema it is validated again: what is wrong then is an error of the host's, logged, and `PUSH_INTERNAL` to the publisher. */
   onPublish: (event: PublishEvent) => unknown
   /**
    * Told, once and on one node: a member has come, gone or changed. The node is the one that made the change: the one that the member is connected to, or, if that

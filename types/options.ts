@@ -160,9 +160,10 @@ export interface Identity {
  * Says who connects, after the host's own hooks ran on the upgrade request. `token` is what the client was given.
  * `null`, or a throw of an error with a `statusCode` of 400 to 499, or of what a JWT library says of a token, refuse the connection with `PUSH_UNAUTHENTICATED`: the client stops. Any
  * other throw, or no answer in time, with `PUSH_UNAVAILABLE`: it comes back later.
- * Where the identity has an `expiresAt`, it is asked again with the same request and another `token`; what it says then must be of the same user.
+ * Where the identity has an `expiresAt`, it is asked again with another `token` and the same request, as it was then: `renewal` is `true`. What it says then must be of the same user. An identity that
+ * rests on the request and not on the token (a session) has to be looked up anew, or refused.
  */
-export type Authenticate = (request: FastifyRequest, credentials: { readonly token: string | undefined }) =>
+export type Authenticate = (request: FastifyRequest, credentials: { readonly token: string | undefined, readonly renewal: boolean }) =>
   Identity | null | Promise<Identity | null>
 
 /** What a client wants to do with a channel. `presence`: see who is in it; to enter needs `subscribe`. Of a user's clients the channel is `$user/` and the user, escaped as in URLs, with the parameter `userId`. */

@@ -225,17 +225,20 @@ export class Connection implements Living, Newcomer, Writer, Throttled {
     this.outgoing.until = timestamp
   }
 
-  /** Its identity has run out. */
+  /** Its identity has run out. What the socket has not taken yet would still be sent before a goodbye: then it ends without. */
   expire (): void {
+    if (this.ended) return
     this.outgoing.discard()
-    this.end('PUSH_EXPIRED')
+    if (this.#socket.buffered > 0) this.drop('PUSH_EXPIRED')
+    else this.end('PUSH_EXPIRED')
   }
 
   /** Ends because of an error that no answer can carry. */
   fail (error: unknown): void {
-    const { code, cause } = toPushError(error, 'PUSH_INTERNAL')
+    const { code, cause, retryable } = toPushError(error, 'PUSH_INTERNAL')
     if (codes[code].status >= 500) this.log.warn({ err: cause ?? error, code }, 'push: connection failed')
-    this.end(codes[code].close === null ? 'PUSH_UNAVAILABLE' : code)
+    else this.log.debug({ err: cause ?? error, code }, 'push: connection refused')
+    this.end(codes[code].close !== null ? code : retryable ? 'PUSH_UNAVAILABLE' : 'PUSH_FORBIDDEN')
   }
 
   /** The socket is gone. `close`: the close code of the peer, if it sent one. */

@@ -26,8 +26,8 @@ export interface ConnectionLog {
 export interface Peer {
   readonly socket: Socket
   readonly log: ConnectionLog
-  /** Says who the peer is; rejects to refuse it. `null`: anonymous. May be asked again, with another token. */
-  readonly authenticate: (token: string | undefined) => Promise<Identity | null>
+  /** Says who the peer is; rejects to refuse it. `null`: anonymous. May be asked again, with another token: a `renewal`. */
+  readonly authenticate: (token: string | undefined, renewal: boolean) => Promise<Identity | null>
   /** Where it comes from, if that is known. */
   readonly ip?: string | undefined
   /** The upgrade request, for hooks. Let go of once the peer is welcomed. */

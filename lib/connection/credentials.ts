@@ -34,10 +34,11 @@ export class ExpiringCredentials implements Credentials {
   }
 
   async renew (token: string): Promise<void> {
-    const identity = await this.#authenticate(token)
+    const identity = await this.#authenticate(token, true)
     if (this.#connection.ended) return
     const session = sessionOf(this.#connection)
-    if (identity === null || identity.userId !== session.client.userId) throw new PushError('PUSH_UNAUTHENTICATED', 'another user')
+    if (identity === null) throw new PushError('PUSH_UNAUTHENTICATED')
+    if (identity.userId !== session.client.userId) throw new PushError('PUSH_UNAUTHENTICATED', 'another user')
     this.#hold(endOf(identity, this.#connection.service.broker.clock))
     session.renew(identity)
     for (const subscription of this.#connection.subscriptions.values()) subscription.client = session.client // hooks see what is known now

@@ -24,13 +24,13 @@ export class Identification {
     this.#context = context
   }
 
-  /** `null`: anonymous, because the host does not ask. Rejects with `PUSH_UNAUTHENTICATED`, or `PUSH_UNAVAILABLE` if the hook is in trouble. */
-  async ask (request: FastifyRequest, token: string | undefined): Promise<Identity | null> {
+  /** `renewal`: whether the same request was asked before. `null`: anonymous, because the host does not ask. Rejects with `PUSH_UNAUTHENTICATED`, or `PUSH_UNAVAILABLE` if the hook is in trouble. */
+  async ask (request: FastifyRequest, token: string | undefined, renewal: boolean): Promise<Identity | null> {
     const { authenticate, clock, timeout } = this.#context
     if (authenticate === undefined) return null
     let answer: unknown
     try {
-      const asked = (async () => authenticate(request, { token }))()
+      const asked = (async () => authenticate(request, { token, renewal }))()
       answer = await within<unknown>(clock, timeout, asked, () => new PushError('PUSH_UNAVAILABLE', 'authenticate did not answer in time'))
     } catch (error) {
       request.log.debug({ err: error }, 'push: not authenticated')
@@ -38,7 +38,8 @@ export class Identification {
     }
     const why = faultOf(answer)
     if (why === null) return answer as Identity
-    if (why !== '' && !this.#told) {
+    request.log.debug({ why }, 'push: not authenticated')
+    if (why !== 'no' && !this.#told) {
       this.#told = true
       this.#context.onFault(why)
     }
@@ -46,13 +47,17 @@ export class Identification {
   }
 }
 
-// Why an answer is no identity; `''` for one that says no, `null` for an identity.
+/** Milliseconds since 1970 are more than this since 1973, and seconds less for thousands of years. */
+const SECONDS = 1e11
+
+// Why an answer is no identity; `'no'` for one that says so, `null` for an identity.
 function faultOf (answer: unknown): string | null {
-  if (answer === null) return ''
+  if (answer === null) return 'no'
   const { userId, expiresAt } = (answer ?? {}) as { [Name in keyof Identity]?: unknown }
   if (typeof userId !== 'string') return 'it must be null or have a userId'
   if (!isUserId(userId)) return NO_USER_ID
   if (expiresAt === undefined) return null
   const isTime = (typeof expiresAt === 'number' || expiresAt instanceof Date) && Number.isFinite(Number(expiresAt))
-  return isTime ? null : 'expiresAt must be a Date or milliseconds since 1970'
+  if (!isTime) return 'expiresAt must be a Date or milliseconds since 1970'
+  return Number(expiresAt) < SECONDS ? 'expiresAt is in milliseconds since 1970, and this looks like seconds' : null
 }

@@ -96,7 +96,7 @@ function welcome (webSocket: WebSocket, request: FastifyRequest, service: Servic
   const socket = new WebSocketSocket(webSocket, stream, clock, settings.limits)
   // Ours to close, with a code: not the host's, and not @fastify/websocket's, which would close it without.
   request.server.websocketServer.clients.delete(webSocket)
-  const connection = service.accept({ socket, log, ip: addressOf(request), request, authenticate: (token) => identification.ask(request, token) })
+  const connection = service.accept({ socket, log, ip: addressOf(request), request, authenticate: (token, renewal) => identification.ask(request, token, renewal) })
   listen(webSocket, stream, socket, connection, log)
   if (webSocket.protocol !== SUBPROTOCOL) return connection.end('PUSH_VERSION')
   const hello = readHello(request.raw)

@@ -92,6 +92,16 @@ t.test('what was gathered and not written when the timer comes stays', async (t)
   t.equal(peer.all('ping').length, 0)
 })
 
+t.test('bytes that the socket has not taken by then are not delivered', async (t) => {
+  const { identities, connect, inMs, clock } = await make()
+  identities.set('token', { userId: 'alice', expiresAt: inMs(1000) })
+  const peer = await connect('token')
+  peer.socket.buffered = 1
+  await clock.advanceAsync(1000)
+  t.equal(peer.socket.ending, 'terminated')
+  t.notOk(peer.last('goodbye'))
+})
+
 t.test('what hooks have answered for a time was said of the identity before', async (t) => {
   const { identities, connect, inMs } = await make({ authorize: ({ client }) => ({ allow: client.claims === 'reader', ttl: '1h' }) })
   identities.set('one', { userId: 'alice', expiresAt: inMs(10_000), claims: 'reader' })
@@ -180,12 +190,16 @@ t.test('a token that is not taken ends the connection', async (t) => {
   identities.set('another user', { userId: 'bob', expiresAt: inMs(5000) })
   identities.set('ended', { userId: 'alice', expiresAt: inMs(0) })
   identities.set('refused', new PushError('PUSH_UNAUTHENTICATED'))
+  identities.set('invalid', new PushError('PUSH_INVALID'))
   for (const token of ['unknown', 'another user', 'ended', 'refused']) {
     const peer = await connect('mine', { subscriptions: [{ channel: 'room/1', qos: 1 }] })
     await peer.send({ type: 'token', id: 1, token })
     t.same(peer.socket.ending, { code: 4401, reason: 'PUSH_UNAUTHENTICATED' }, token)
     t.notOk(peer.last('token'))
   }
+  const peer = await connect('mine')
+  await peer.send({ type: 'token', id: 1, token: 'invalid' })
+  t.same(peer.socket.ending, { code: 4403, reason: 'PUSH_FORBIDDEN' }, 'a code that cannot end a connection, and does not say to come back')
 })
 
 t.test('a host in trouble is no answer: the identity before holds until its end', async (t) => {

@@ -2,7 +2,6 @@ import cookie from '@fastify/cookie'
 import jwt from '@fastify/jwt'
 import session from '@fastify/session'
 import t, { type Test } from 'tap'
-import { createClient } from '../../lib/client/node.js'
 import type { FastifyPushOptions } from '../../types/index.js'
 import { assertUnharmed, startApp, type TestApp } from '../helpers/app.js'
 import { Peer, secret } from '../helpers/peer.js'
@@ -59,24 +58,16 @@ t.test('@fastify/jwt: a JWT as the token', async (t) => {
 
 t.test('a JWT that ends is refreshed in band, and the connection stays', async (t) => {
   const made = await startJwt(t)
-  let given = 0
-  const client = createClient(made.url, {
-    token: async () => {
-      given++
-      return made.app.jwt.sign({ sub: 'alice', exp: Math.floor(Date.now() / 1000) + 2 })
-    }
-  })
-  t.teardown(() => client.close())
-  const states: string[] = []
-  client.on('state', (state) => { states.push(state) })
-  const got: unknown[] = []
-  await client.channel('news').subscribe(({ data }) => { got.push(data) }).ready
-  const began = Date.now()
-  while (Date.now() - began < 3000) await new Promise((resolve) => { setTimeout(resolve, 50) })
-  await made.app.push.publish('news', 'still here', { wait: 'delivered' })
-  t.same(got, ['still here'])
-  t.ok(given >= 3, `${given} tokens`)
-  t.same(states, ['connecting', 'live'])
+  const jwtFor = (hours: number) => made.app.jwt.sign({ sub: 'alice' }, { expiresIn: `${hours}h` })
+  const { peer, welcome } = await Peer.welcomed(made.url, { token: jwtFor(1), subscriptions: [{ channel: 'news', qos: 1 }] })
+  t.ok(welcome.expiresIn !== undefined && welcome.expiresIn <= 3_600_000)
+  const answer = await peer.ask({ type: 'token', id: 1, token: jwtFor(2) } as { id: number }, 'token')
+  t.ok(answer.type === 'token' && answer.expiresIn !== undefined && answer.expiresIn > 3_600_000)
+  await made.app.push.publish('news', 'still here')
+  t.same(await peer.data(1), ['still here'])
+  peer.send({ type: 'token', id: 2, token: jwtFor(2).slice(0, -3) })
+  t.equal((await peer.ended).reason, 'PUSH_UNAUTHENTICATED')
+  assertUnharmed(t, made.log)
 })
 
 t.test('@fastify/jwt in a cookie', async (t) => {
@@ -119,5 +110,31 @@ t.test('@fastify/session', async (t) => {
   t.equal(await answerTo(made, undefined, { cookie: header }), 'PUSH_UNAUTHENTICATED', 'signed out')
   await made.app.push.clients({ userId: 'alice' }).disconnect({ code: 'PUSH_EXPIRED' })
   t.same(await peer.ended, { code: 4440, reason: 'PUSH_EXPIRED' }, 'and who was connected says anew who it is')
+  assertUnharmed(t, made.log)
+})
+
+t.test('a session that has an end is looked up anew when its client asks to go on', async (t) => {
+  const renewals: boolean[] = []
+  const made = await start(t, {
+    authenticate: async (request, { renewal }) => {
+      renewals.push(renewal)
+      if (renewal) await request.session.reload()
+      const { user } = request.session
+      return user === undefined ? null : { userId: user, expiresAt: Date.now() + 3_600_000 }
+    }
+  }, async (app) => {
+    await app.register(cookie)
+    await app.register(session, { secret: SECRET, cookie: { secure: false } })
+    app.get('/in', async (request) => { request.session.user = 'alice' })
+    app.get('/out', async (request) => { await request.session.destroy() })
+  })
+  const http = `http://127.0.0.1:${made.port}`
+  const header = String((await fetch(`${http}/in`)).headers.get('set-cookie')).split(';')[0] as string
+  const peer = await Peer.owner(made.url, {}, { headers: { cookie: header } })
+  t.match(await peer.ask({ type: 'token', id: 1, token: 'any' } as { id: number }, 'token'), { type: 'token', id: 1 })
+  await fetch(`${http}/out`, { headers: { cookie: header } })
+  peer.send({ type: 'token', id: 2, token: 'any' })
+  t.same(await peer.ended, { code: 4401, reason: 'PUSH_UNAUTHENTICATED' })
+  t.same(renewals, [false, true, true])
   assertUnharmed(t, made.log)
 })

@@ -7,7 +7,7 @@ t.test('what is no identity is refused, and told the host once', async (t) => {
   const odd: unknown[] = [
     { userId: '' }, { userId: 'x'.repeat(257) }, { userId: 7 }, {}, undefined, 'alice', true,
     { userId: '\ud800' }, { userId: 'a\udc00b' },
-    { userId: 'alice', expiresAt: '2030-01-01' }, { userId: 'alice', expiresAt: NaN }, { userId: 'alice', expiresAt: new Date('never') }
+    { userId: 'alice', expiresAt: Math.floor(Date.now() / 1000) + 3600 }, { userId: 'alice', expiresAt: '2030-01-01' }, { userId: 'alice', expiresAt: NaN }, { userId: 'alice', expiresAt: new Date('never') }
   ]
   for (const identity of odd) {
     const { url, log } = await startApp(t, { authenticate: () => identity as Identity })
@@ -37,7 +37,8 @@ t.test('names of all kinds', async (t) => {
 
 t.test('an identity that has ended is none', async (t) => {
   for (const expiresAt of [0, -1, Date.now() - 1, new Date(), new Date(0)]) {
-    const { url } = await startApp(t, { authenticate: () => ({ userId: 'alice', expiresAt }) })
+    const { url, log } = await startApp(t, { authenticate: () => ({ userId: 'alice', expiresAt }) })
     t.equal((await (await Peer.open(url, { hello: { type: 'hello', session: secret() } })).ended).code, 4401, String(expiresAt))
+    t.ok(log.some(({ level, msg }) => level === 20 && /not authenticated|refused/.test(msg)), 'the log can say why')
   }
 })

@@ -11,7 +11,7 @@ import { begin } from './subscribe.js'
 export async function greet (connection: ConnectionContext, hello: HelloFrame, authenticate: Peer['authenticate'], request?: ConnectEvent['request']): Promise<void> {
   const { service } = connection
   const { heartbeat, limits } = service.broker.settings
-  const identity = await authenticate(hello.token)
+  const identity = await authenticate(hello.token, false)
   if (connection.ended) return
   const end = endOf(identity, service.broker.clock)
   const session = new Session(service.broker, hello, identity)
