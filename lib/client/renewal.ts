@@ -38,6 +38,7 @@ export class Renewal {
     this.stop()
     if (expiresIn === undefined) return
     this.#endAt = this.#context.clock.now() + expiresIn
+    if (expiresIn <= LEAST) return
     this.#wait(expiresIn < SHORT ? expiresIn / 2 : expiresIn - Math.max(LEAD, expiresIn / 10))
   }
 
@@ -66,15 +67,22 @@ export class Renewal {
     this.#release()
     if (token === undefined) return
     this.#context.requests.ask({ type: 'token', token },
-      (reply) => { if (reply.type === 'token' && era === this.#era) this.begin(reply.expiresIn) },
+      (reply) => { if (reply.type === 'token') this.#renewed(era, reply.expiresIn) },
       (error) => this.#again(era, error))
+  }
+
+  // Where the end has not moved, the token is the one from before, and no other is to be had: it is not asked for again until the end.
+  #renewed (era: number, expiresIn: number | undefined): void {
+    if (era !== this.#era) return
+    const moved = expiresIn === undefined || this.#context.clock.now() + expiresIn - this.#endAt > Math.min(LEAST, expiresIn / 4) // the network's delay differs
+    if (moved) this.begin(expiresIn)
+    else this.stop()
   }
 
   #again (era: number, error: PushError): void {
     if (era !== this.#era) return
     const left = this.#endAt - this.#context.clock.now()
-    if (left > LEAST) this.begin(left)
-    else this.stop()
+    this.begin(left)
     this.#context.onError(error)
   }
 }

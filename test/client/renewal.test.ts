@@ -9,7 +9,7 @@ async function start (expiresIn: number | undefined, token?: () => unknown) {
 }
 
 t.test('[P-2.10] it presents another token in time', async (t) => {
-  const cases: [number, number][] = [[3_600_000, 3_240_000], [100_000, 70_000], [60_000, 30_000], [59_999, 29_999.5], [10_000, 5_000], [1000, 500]]
+  const cases: [number, number][] = [[3_600_000, 3_240_000], [100_000, 70_000], [60_000, 30_000], [59_999, 29_999.5], [10_000, 5_000], [1001, 500.5]]
   for (const [expiresIn, wait] of cases) {
     const { socket, pass } = await start(expiresIn)
     const ping = (): void => { socket.say({ type: 'ping' }) } // the link is alive all the while
@@ -39,6 +39,21 @@ t.test('and again, by what the answer says', async (t) => {
     socket.say({ type: 'ping' })
   }
   t.equal(socket.of('token').length, 2, 'the new identity does not end')
+  t.same(errors, [])
+})
+
+t.test('once only where there is no other token, and not at all for the last second', async (t) => {
+  const { socket, pass, errors } = await start(60_000, () => 'cached')
+  for (let waited = 0; waited < 59_000; waited += 1000) {
+    await pass(1000)
+    socket.say({ type: 'ping' })
+    const { length } = socket.of('token')
+    if (waited === 29_000) socket.say({ type: 'token', id: length, expiresIn: 30_020 })
+  }
+  t.equal(socket.of('token').length, 1)
+  const short = await start(1000)
+  await short.pass(999)
+  t.same(short.socket.of('token'), [])
   t.same(errors, [])
 })
 
