@@ -196,7 +196,7 @@ export type AuthorizeRequest<Params = Readonly<Record<string, string>>> = Omit<P
 export interface ChannelOptions<Pattern extends string = string, Schema = TSchema> {
   /**
    * What messages are: a TypeBox schema, or any JSON Schema (draft 7). What clients and the server publish is validated before it is stored; anything else
-   * is refused with `PUSH_INVALID`. Default: any JSON.
+   * is refused with `PUSH_INVALID`. References lead to parts of the schema: nothing is fetched. Default: any JSON.
    */
   schema?: Schema
   /**

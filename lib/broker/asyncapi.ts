@@ -22,12 +22,13 @@ export function describe (declared: Iterable<ChannelRules>, { info = INFO, serve
   }
 }
 
-function channelOf ({ pattern, schema, qos, history, retention, slow }: ChannelRules): AsyncApiChannel {
+function channelOf (rules: ChannelRules): AsyncApiChannel {
+  const { pattern, schema, qos, history, retention, slow } = rules
   const names = pattern.split('/').map(parameterOf).filter((name) => name !== null)
   return {
     address: pattern.split('/').map((segment) => parameterOf(segment) === null ? segment : `{${parameterOf(segment)}}`).join('/'),
     ...(names.length === 0 ? {} : { parameters: Object.fromEntries(names.map((name) => [name, { description: name === REST ? 'one or more segments' : 'one segment' }])) }),
-    messages: { message: { name: pattern, contentType: 'application/json', payload: schema?.json ?? {} } },
+    messages: { message: { name: pattern, contentType: 'application/json', payload: schema?.within(`${placeOf(rules)}/messages/message/payload`) ?? {} } },
     'x-qos': qos,
     'x-history': history ? { ...retention } : false,
     'x-slow': slow
@@ -35,8 +36,12 @@ function channelOf ({ pattern, schema, qos, history, retention, slow }: ChannelR
 }
 
 function operation (action: AsyncApiOperation['action'], rules: ChannelRules): [string, AsyncApiOperation] {
-  const channel = `#/channels/${idOf(rules).replaceAll('~', '~0')}`
+  const channel = placeOf(rules)
   return [`${action}:${idOf(rules)}`, { action, channel: { $ref: channel }, messages: [{ $ref: `${channel}/messages/message` }] }]
+}
+
+function placeOf (rules: ChannelRules): string {
+  return `#/channels/${idOf(rules).replaceAll('~', '~0')}`
 }
 
 /** The pattern without slashes, which would have to be escaped in references. No name has a colon, so no two patterns meet. */

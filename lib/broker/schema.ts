@@ -1,11 +1,12 @@
 import { Compile } from 'typebox/compile'
 import { Meta } from 'typebox/schema'
 import { PushError } from '../core/errors.js'
+import { References } from './references.js'
 
 /** What a channel's messages are, as declared. */
 export interface DataSchema {
-  /** The schema as plain JSON. */
-  readonly json: object | boolean
+  /** The schema as plain JSON, for a document that has it at this JSON pointer (`#/…`). */
+  within (place: string): object
   /** Throws `PUSH_INVALID` with the first error's path and text. */
   assert (data: unknown): void
 }
@@ -15,12 +16,14 @@ export function compileSchema (pattern: string, schema: unknown): DataSchema {
   const wrong = (why: string, cause?: unknown) => new PushError('PUSH_OPTIONS', `channel '${pattern}': schema: ${why}`, { cause })
   if (typeof schema !== 'object' || schema === null || Array.isArray(schema)) throw wrong('must be a schema')
   try {
-    const json = JSON.parse(JSON.stringify(schema)) as object
+    const json = JSON.parse(JSON.stringify(schema)) as Record<string, unknown>
     const [error] = isSchema().Errors(json)
     if (error !== undefined) throw wrong(`${error.instancePath} ${error.message}`.trim())
+    const references = new References(json)
+    if (references.dangling !== null) throw wrong(`$ref ${JSON.stringify(references.dangling)} leads nowhere`)
     const validator = Compile(schema)
     return {
-      json,
+      within: (place) => references.within(place),
       assert: (data) => {
         if (validator.Check(data)) return
         const [error] = validator.Errors(data)

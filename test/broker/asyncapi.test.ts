@@ -19,13 +19,21 @@ function documentOf (t: Test, declared: Readonly<Record<string, ChannelOptions>>
   for (const [pattern, each] of Object.entries(declared)) channels.declare(pattern, each)
   const document = JSON.parse(JSON.stringify(describe(channels.declared, options))) as AsyncApi
   t.ok(validate(document), JSON.stringify(validate.errors))
-  for (const [, pointer] of JSON.stringify(document.operations).matchAll(/"\$ref":"#([^"]*)"/g)) {
-    const found = (pointer as string).split('/').slice(1).reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key.replaceAll('~1', '/').replaceAll('~0', '~')], document)
+  for (const [, pointer] of JSON.stringify(document).matchAll(/"\$ref":"#([^"]*)"/g)) {
+    const found = (pointer as string).split('/').slice(1).map(decodeURIComponent).reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key.replaceAll('~1', '/').replaceAll('~0', '~')], document)
     t.notMatch(pointer, /~(?![01])/, 'a pointer has its tildes escaped')
     t.type(found, 'object', String(pointer))
   }
   return document
 }
+
+t.test('references within schemas', async (t) => {
+  const document = documentOf(t, {
+    'room/:id': { schema: Type.Cyclic({ Tree: Type.Object({ children: Type.Array(Type.Ref('Tree')) }) }, 'Tree') },
+    'a~b': { schema: { definitions: { user: { type: 'string' } }, type: 'object', properties: { user: { $ref: '#/definitions/user' } } } as never }
+  })
+  t.equal([...JSON.stringify(document.channels).matchAll(/"\$ref":"#\/channels\//g)].length, 3)
+})
 
 t.test('channels, parameters, messages and operations', async (t) => {
   const document = documentOf(t, {

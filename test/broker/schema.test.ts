@@ -14,7 +14,7 @@ t.test('what is valid passes; anything else is told with the first error’s pat
 })
 
 t.test('the schema as plain JSON', async (t) => {
-  t.strictSame(compileSchema('a', Type.Object({ n: Type.Optional(Type.Integer()) })).json, { type: 'object', properties: { n: { type: 'integer' } } })
+  t.strictSame(compileSchema('a', Type.Object({ n: Type.Optional(Type.Integer()) })).within('#/x'), { type: 'object', properties: { n: { type: 'integer' } } })
 })
 
 t.test('JSON Schema without TypeBox, and what TypeBox can say in it', async (t) => {
@@ -26,6 +26,25 @@ t.test('JSON Schema without TypeBox, and what TypeBox can say in it', async (t) 
   t.throws(() => compileSchema('a', Tree).assert({ children: [{}] }), { code: 'PUSH_INVALID' })
   compileSchema('a', Type.Tuple([Type.String(), Type.Null()])).assert(['a', null])
   compileSchema('a', Type.Any()).assert(undefined)
+})
+
+t.test('references: where they lead in another document', async (t) => {
+  const place = '#/channels/room::id/payload'
+  const cases: [string, object, object][] = [
+    ['a pointer', { definitions: { user: { type: 'string' } }, $ref: '#/definitions/user' }, { $ref: `${place}/definitions/user` }],
+    ['the whole', { properties: { child: { $ref: '#' } } }, { properties: { child: { $ref: place } } }],
+    ['escaped', { definitions: { 'a/b~ c%': {} }, $ref: '#/definitions/a~1b~0%20c%25' }, { $ref: `${place}/definitions/a~1b~0%20c%25` }],
+    ['a name', { $defs: { User: { $id: 'User', type: 'string' } }, $ref: 'User' }, { $defs: { User: { type: 'string' } }, $ref: `${place}/$defs/User` }],
+    ['a name of no URI', { $defs: { User: { $id: 'a/User', properties: { friend: { $ref: 'a/User' } } } } }, { $defs: { User: { properties: { friend: { $ref: `${place}/$defs/User` } } } } }],
+    ['a relative URI', { $id: 'http://x/root.json', definitions: { a: { $id: 'sub.json', definitions: { b: {} }, $ref: '#/definitions/b' } }, $ref: 'sub.json#/definitions/b' }, { definitions: { a: { $ref: `${place}/definitions/a/definitions/b` } }, $ref: `${place}/definitions/a/definitions/b` }],
+    ['an anchor', { definitions: { a: { $id: '#here' } }, $ref: '#here' }, { $ref: `${place}/definitions/a` }],
+    ['what is none', { properties: { $ref: { type: 'string' }, $id: { type: 'string' } }, default: { $ref: '#/nowhere', $id: 'x' } }, { properties: { $ref: { type: 'string' }, $id: { type: 'string' } }, default: { $ref: '#/nowhere', $id: 'x' } }]
+  ]
+  for (const [name, schema, described] of cases) t.match(compileSchema('a', schema).within(place), described, name)
+  t.notOk('$id' in compileSchema('a', { $id: 'http://x/', type: 'string' }).within(place))
+  for (const $ref of ['#/definitions/x', 'Nobody', 'http://example.com/schema.json', '#here', '#/properties/a/x', 'http://']) {
+    t.throws(() => compileSchema('room/:id', { properties: { a: {} }, additionalProperties: { $ref } }), { code: 'PUSH_OPTIONS', message: /room\/:id.*leads nowhere/ }, $ref)
+  }
 })
 
 t.test('what is no schema is refused at once, with the pattern and why', async (t) => {
