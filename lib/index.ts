@@ -1,6 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
-import type { ChannelOptions, FastifyPushOptions, Push } from '../types/index.js'
+import type { ChannelOptions, FastifyPushOptions, PresenceOptions, Push } from '../types/index.js'
 import { Broker } from './broker/broker.js'
 import type { HookScope } from './broker/hooks.js'
 import { readSettings, type Settings } from './broker/settings.js'
@@ -110,7 +110,7 @@ function face (broker: Broker, service: Service, control: Control, scope: HookSc
     unread: (userId) => broker.unread(userId),
     history: (channel, options) => broker.history(channel, options),
     receipt: (channel, position, options) => broker.receipt(channel, position, options),
-    presence: ((channel, options) => broker.membersOf(channel, options)) as Push['presence'],
+    presence: ((channel: string, options?: PresenceOptions) => broker.membersOf(channel, options)) as Push['presence'],
     online: ((users: string | readonly string[]) => broker.online(users)) as Push['online'],
     lastSeen: (user) => broker.members.lastSeen(user),
     asyncapi: (options) => broker.asyncapi(options),

@@ -140,7 +140,7 @@ t.test('onConnect gets the upgrade request; refusals reach the client; hooks tha
 
 t.test('defineChannels, schema and document, through the plugin', async (t) => {
   const channels = defineChannels({ 'room/:id': { schema: Type.Object({ text: Type.String() }), onPublish: ({ data, params }) => ({ text: `${params.id}: ${data.text}` }) } })
-  t.equal(defineChannels(channels), channels)
+  t.equal(defineChannels(channels as never), channels, 'what it is given')
   const { app } = await makeApp({ channels })
   app.register(async (scope) => scope.push.channel('inner'))
   await app.ready()

@@ -133,6 +133,28 @@ describe('fastify.push, of channels that are known', () => {
     expect(push.publish).type.not.toBeCallableWith(either, { text: 'hi' })
   })
 
+  test('names only what is declared in all that it does', () => {
+    const position = { epoch: 'e', offset: 1 }
+    const clients = push.clients({ userId: 'alice' })
+    expect(push.presence).type.toBeCallableWith('room/1')
+    expect(push.presence).type.toBeCallableWith('$user/alice')
+    expect(push.presence).type.not.toBeCallableWith('rooms/1')
+    expect(push.receipt).type.toBeCallableWith('room/1', position)
+    expect(push.receipt).type.toBeCallableWith({ userId: 'alice' }, position)
+    expect(push.receipt).type.not.toBeCallableWith('nowhere', position)
+    expect(clients.subscribe).type.toBeCallableWith(`room/${id}`, { qos: 2 as const })
+    expect(clients.subscribe).type.not.toBeCallableWith('nowhere')
+    expect(clients.unsubscribe).type.toBeCallableWith('news/sport')
+    expect(clients.unsubscribe).type.not.toBeCallableWith('nowhere')
+  })
+
+  test('of channels that are not known every name goes', () => {
+    const { push } = Fastify()
+    expect(push.presence).type.toBeCallableWith(id)
+    expect(push.clients({ userId: 'alice' }).subscribe).type.toBeCallableWith(id)
+    expect(push.receipt).type.toBeCallableWith(id, { epoch: 'e', offset: 1 })
+  })
+
   test('reads what is declared', () => {
     expect(push.history('room/1')).type.toBe<Promise<HistoryPage<Chat>>>()
     expect(push.history).type.not.toBeCallableWith('rooms/1')
@@ -160,6 +182,17 @@ describe('push.channel', () => {
       }
     })
     Fastify().push.channel('news', { onPublish: ({ data }) => { expect(data).type.toBe<unknown>() } })
+  })
+
+  test('what onPublish makes of the data is the channel’s data, or nothing', () => {
+    const { channel } = Fastify().push
+    const schema = Type.Number()
+    expect(channel).type.toBeCallableWith('news', { schema, onPublish: () => 1 })
+    expect(channel).type.toBeCallableWith('news', { schema, onPublish: async () => {} })
+    expect(channel).type.toBeCallableWith('news', { schema, onPublish: async ({ data }: { data: number }) => data > 0 ? data : undefined })
+    expect(channel).type.not.toBeCallableWith('news', { schema, onPublish: () => 'a number was declared' })
+    expect(channel).type.not.toBeCallableWith('news', { schema, onPublish: async () => ({ text: 'a number was declared' }) })
+    expect(channel).type.toBeCallableWith('news', { onPublish: () => 'anything' })
   })
 
   test('plain JSON Schema does too', () => {

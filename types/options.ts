@@ -232,7 +232,7 @@ export interface ChannelOptions<Pattern extends string = string, Schema = TSchem
   /** Awaited, after the hooks of that name that `push.addHook` added. */
   onSubscribe?: (event: SubscribeEvent<ParamsOf<Pattern>>) => unknown
   /** Awaited, after the hooks of that name that `push.addHook` added. */
-  onPublish?: (event: PublishEvent<ParamsOf<Pattern>, DataOf<Schema>>) => unknown
+  onPublish?: (event: PublishEvent<ParamsOf<Pattern>, DataOf<Schema>>) => DataOf<Schema> | void | Promise<DataOf<Schema> | void>
 }
 
 /**

@@ -41,16 +41,20 @@ export interface Push<Channels = PushChannels> {
    * Who has acknowledged the message at a position (of {@link PublishResult}), also those who came back later, for as long as their cursors live. It reads the
    * cursors at or beyond the position: nothing is stored for it, subscribers of QoS 0 have none, and whoever began to follow the channel after the message stands beyond it too. For an inbox: `{ userId }`. Rejects with `PUSH_INVALID`.
    */
-  receipt (channel: string | { readonly userId: string }, position: Position, options?: ReceiptOptions): Promise<Receipt>
+  receipt<const Name extends ChannelName<Channels>> (channel: (Name & KnownChannel<Channels, Name>) | { readonly userId: string }, position: Position, options?: ReceiptOptions): Promise<Receipt>
   /** An AsyncAPI 3.0.0 document of the channels declared so far: what the server sends to clients, and receives from them. */
   asyncapi (options?: AsyncApiOptions): AsyncApi
   /**
    * The clients of a user, one client, or that client of that user: those that are connected to any node. Throws `PUSH_INVALID` for an empty target or an unknown key.
    * The other nodes are told over the storage's feed: one that is cut off from the storage at that moment does not hear of it.
    */
-  clients (target: ClientsTarget): Clients
-  /** Who is in a channel, and how many. What they entered with is the caller's word. Rejects with `PUSH_NO_PRESENCE` for a channel that was declared without `presence`, `PUSH_INVALID` for wrong options. */
-  presence<MemberData = unknown> (channel: string, options?: PresenceOptions): Promise<PresencePage<MemberData>>
+  clients (target: ClientsTarget): Clients<Channels>
+  /** Who is in a channel, and how many. Rejects with `PUSH_NO_PRESENCE` for a channel that was declared without `presence`, `PUSH_INVALID` for wrong options. */
+  presence<const Name extends ChannelName<Channels>> (channel: Name & KnownChannel<Channels, Name>, options?: PresenceOptions): Promise<PresencePage>
+  /** The clients of a user, escaped as in URLs. Rejects with `PUSH_NO_PRESENCE` with the option `presence.online: false`. */
+  presence (channel: `$user/${string}`, options?: PresenceOptions): Promise<PresencePage>
+  /** The same, and what members entered with, which is the caller's word. */
+  presence<MemberData> (channel: ChannelName<Channels>, options?: PresenceOptions): Promise<PresencePage<MemberData>>
   /** Whether a user is online: one of its clients is connected to any node, or was until a moment ago. Rejects with `PUSH_INVALID`, and `PUSH_NO_PRESENCE` with the option `presence.online: false`. */
   online (userId: string): Promise<boolean>
   /** Which of these users are online, in their order; 10,000 of them at the most. */
@@ -68,17 +72,17 @@ export type ClientsTarget = { readonly userId: string, readonly clientId?: strin
  * What a host does to clients. Each call resolves when it has been done on this node and the storage's feed has taken it for the others, and rejects with a coded
  * error; a rejection that nobody handles is logged, and no unhandled one.
  */
-export interface Clients {
+export interface Clients<Channels = PushChannels> {
   /**
    * Subscribes them to a channel, without asking `authorize`; `onSubscribe` is told and refuses nothing. When they come back and ask for it again, it is asked as usual. Nothing changes for those that have it at this
    * QoS (default 1) or a higher one. Rejects with `PUSH_CHANNEL_UNKNOWN`, `PUSH_CHANNEL_INVALID`, `PUSH_INVALID`, or the storage's code.
    */
-  subscribe (channel: string, options?: { readonly qos?: QoS }): Promise<void>
+  subscribe<const Name extends ChannelName<Channels>> (channel: Name & KnownChannel<Channels, Name>, options?: { readonly qos?: QoS }): Promise<void>
   /**
    * Ends at once what they have of a channel: their subscriptions of it and of its presence, whose cursors are forgotten, and their membership. What `authorize` has answered them for a
    * time is forgotten. They are told with `PUSH_FORBIDDEN`, and do not ask again by themselves; if they ask, so is `authorize`.
    */
-  unsubscribe (channel: string): Promise<void>
+  unsubscribe<const Name extends ChannelName<Channels>> (channel: Name & KnownChannel<Channels, Name>): Promise<void>
   /** Ends their connections with a code that says whether they come back (default `PUSH_GOING_AWAY`), and a reason for people, 256 characters at the most. */
   disconnect (options?: { readonly code?: DisconnectCode, readonly reason?: string }): Promise<void>
 }
