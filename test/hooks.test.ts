@@ -37,7 +37,7 @@ t.test('each instance has a face of its own, on one broker', async (t) => {
   await app.close()
 })
 
-t.test('hooks hold where they were added and within, in Fastify’s order', async (t) => {
+t.test('hooks hold where they were added and within, the outer ones first', async (t) => {
   const { app } = await makeApp()
   const heard: string[] = []
   app.push.addHook('onPublish', note(heard, 'outer'))

@@ -91,7 +91,10 @@ export interface DropEvent {
 
 /** A member has come, gone or changed, by way of this node. */
 export interface PresenceChange {
+  /** Of the clients of a user: `$user/` and the user, escaped as in URLs. */
   readonly channel: string
+  /** What the pattern's parameters stand for; of a user's clients `userId`. */
+  readonly params: AnyParams
   readonly cause: PresenceCause
   readonly member: Member
 }
@@ -120,7 +123,8 @@ export interface PushHooks {
   onPublish: (event: PublishEvent) => unknown
   /**
    * Told, once and on one node: a member has come, gone or changed. The node is the one that made the change: the one that the member is connected to, or, if that
-   * node is gone, the one that let the member leave. A client coming online or going is a change of `$user/` and its user, and told in the outermost place.
+   * node is gone, the one that let the member leave. A client coming online or going is a change of `$user/` and its user: of it those hooks are told that were added
+   * on the instance that the plugin was registered on.
    */
   onPresence: (event: PresenceChange) => unknown
   /** Told: once for each batch and subscription. Messages that have no place in the log are not told. */

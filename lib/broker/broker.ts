@@ -15,7 +15,6 @@ import { readHistory } from './history.js'
 import { ChannelHooks, Hooks, type HookScope } from './hooks.js'
 import { Hub } from './hub.js'
 import { InboxWatch } from './inbox-watch.js'
-import type { PresenceChange } from '../../types/hooks.js'
 import { MemberLists } from './member-lists.js'
 import { Pages } from './pages.js'
 import { Permissions } from './permissions.js'
@@ -40,8 +39,6 @@ export interface BrokerContext {
   readonly onError: (error: unknown) => void
   /** A publish that failed, and perhaps nobody handles. */
   readonly onPublishFailed: (error: PushError, channel: string) => void
-  /** A change of members that this node made. */
-  readonly onPresence?: ((event: PresenceChange) => void) | undefined
 }
 
 /** The use cases of one node, on whatever storage: it knows no WebSocket and no Fastify. */
@@ -92,8 +89,8 @@ export class Broker {
       sweeps: storage.supports.shared || storage.supports.durable,
       onError,
       onPresence: (event) => {
-        context.onPresence?.(event)
-        this.channels.presenceHookOf(event.channel)?.(event)
+        const channel = this.channels.withMembersOrNull(event.channel)
+        channel?.rules.hooks.presence?.({ ...event, params: channel.params })
       }
     })
     this.members = new MemberLists(storage.presence, this.channels)

@@ -143,10 +143,10 @@ export class Channels {
     return channel
   }
 
-  /** The hook of a channel that has members. None where it was not declared here: a node lets the members of others leave too. */
-  presenceHookOf (name: string): ChannelHooks['presence'] {
+  /** The same, or `null`: a node lets members of channels leave that were not declared on it. */
+  withMembersOrNull (name: string): Channel | null {
     try {
-      return this.withMembers(name).rules.hooks.presence
+      return this.withMembers(name)
     } catch {
       return null
     }

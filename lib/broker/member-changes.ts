@@ -27,7 +27,7 @@ export interface ChangesContext {
   readonly seen: number
   readonly onError: (error: unknown) => void
   /** Told of every change that this node made. */
-  readonly onPresence?: ((event: PresenceChange) => void) | undefined
+  readonly onPresence?: ((event: Omit<PresenceChange, 'params'>) => void) | undefined
 }
 
 /** What a node asks of the presence store, each with its events. */

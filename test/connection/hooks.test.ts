@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { FastifyRequest } from 'fastify'
-import type { HookName, PublishEvent } from '../../types/hooks.js'
+import type { HookName, PresenceChange, PublishEvent } from '../../types/hooks.js'
 import { memoryStorage } from '../../lib/storage/memory/index.js'
 import { ManualClock } from '../../lib/testkit/manual-clock.js'
 import { FakePeer, openNode, overStorage, settled, type NodeOptions } from '../helpers/node.js'
@@ -360,4 +360,17 @@ t.test('hooks that throw, wherever they are told, harm nobody', async (t) => {
   t.match(peer.last('unsubscribed'), { id: 1 })
   await peer.cut()
   t.equal(errors.length, 5)
+})
+
+t.test('onPresence: who, where and how, of channels and of users', async (t) => {
+  const { own, of, listen } = await open({}, { channels: { 'room/:id': { presence: true } } })
+  listen('onPresence')
+  const peer = await own(hello, { userId: 'a/b' })
+  await peer.send({ type: 'enter', id: 1, channel: room })
+  await peer.cut(1000)
+  const events = of('onPresence') as PresenceChange[]
+  t.same(events.map(({ channel, params, cause }) => [channel, { ...params }, cause]), [
+    ['$user/a%2Fb', { userId: 'a/b' }, 'join'], [room, { id: '1' }, 'join'], ['$user/a%2Fb', { userId: 'a/b' }, 'leave'], [room, { id: '1' }, 'leave']
+  ])
+  t.match(events[1]?.member, { clientId: 'phone', userId: 'a/b' })
 })

@@ -154,9 +154,9 @@ export async function openNode (options: NodeOptions = {}): Promise<TestNode> {
     defer: setImmediate,
     authorize: options.authorize,
     onError: (error) => { errors.push(error) },
-    onPublishFailed: (error) => { failures.push(error) },
-    onPresence: (event) => { presences.push(event) }
+    onPublishFailed: (error) => { failures.push(error) }
   })
+  broker.hooks.add(broker.hooks.root, 'onPresence', (event: PresenceChange) => { presences.push(event) })
   const channels = options.channels ?? { 'room/:id': { history: true, clientPublish: true }, 'quiet/:id': { clientPublish: true }, news: {} }
   for (const [pattern, each] of Object.entries(channels)) broker.declare(pattern, each)
   await broker.open()
