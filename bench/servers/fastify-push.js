@@ -20,11 +20,14 @@ const LIMITS = {
   silence: '12h'
 }
 
+const QOS_HOOKS = ['onDeliver', 'onAck', 'onRedeliver', 'onDrop', 'onGap']
+
 /**
- * Options: `dist`, the folder it was built to; `compression`, as the plugin's; `history`, of all channels; `users`: each token is a user's name.
- * Handlers: `publish` messages of the server's own; `publishMany`, the same one so many times; `publishEach`, one to each of so many channels; `connections`, how many there are.
+ * Options: `dist`, the folder it was built to; `compression`, as the plugin's; `history`, of all channels; `users`: each token is a user's name; `hooks`: what becomes of
+ * every delivery is told to a hook.
+ * Handlers: `publish` messages of the server's own; `publishMany`, the same one so many times; `publishEach`, one to each of so many channels; `connections`, how many there are; `told`, how often a hook was.
  */
-serve(async ({ dist, compression = false, history, users = false }) => {
+serve(async ({ dist, compression = false, history, users = false, hooks = false }) => {
   const entry = resolve(dist, 'lib/index.js')
   const { default: fastifyPush } = await import(pathToFileURL(entry))
   // The Fastify that the plugin was made with: that of its own tree.
@@ -37,6 +40,10 @@ serve(async ({ dist, compression = false, history, users = false }) => {
     ...(users && { authenticate: (_request, { token }) => ({ userId: token }) }),
     limits: LIMITS
   })
+  let told = 0
+  if (hooks) {
+    for (const name of QOS_HOOKS) app.push.addHook(name, () => { told++ })
+  }
   await app.listen(LISTEN)
   return {
     port: app.server.address().port,
@@ -50,6 +57,7 @@ serve(async ({ dist, compression = false, history, users = false }) => {
       async publishEach ({ channels, data }) {
         for (let i = 0; i < channels; i++) await app.push.publish(`idle/${i}`, data, { qos: 1 })
       },
+      told: () => told,
       connections: () => app.push.stats().connections
     }
   }
