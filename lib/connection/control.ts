@@ -97,7 +97,6 @@ export class Control implements FeedListener {
         for (const connection of connections) forbid(connection, all)
         // Once more behind what the client had asked for before.
         await Promise.all(all.map((each) => this.#inTurn(connections, each, (connection) => unsubscribe(connection, each))))
-        return
       }
     }
   }
