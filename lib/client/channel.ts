@@ -63,7 +63,7 @@ export interface Channel<Data = unknown> extends AsyncIterable<Message<Data>> {
   unread (): Promise<number>
   /**
    * Enters the channel, so that others see this client there, with `data` if there is something to say; again to say something else. After a reconnect it
-   * enters by itself, and nobody hears of it. Resolves when the server has taken it; rejects with the code of its refusal. Ends with `leave` or `close`.
+   * enters by itself, and nobody hears of it. Resolves when the server has taken it; rejects with the code of its refusal. Ends with `leave` or `close`, and where the server allows it no longer: then an `error` says so.
    */
   enter (data?: unknown): Promise<void>
   /** Ends that. Resolves when the server has taken it. */

@@ -56,21 +56,21 @@ export class TimedGrants implements Grants {
 /** The answers to one identity. Whoever began to ask before they were forgotten keeps the answer here, where nobody finds it. */
 class KeptAnswers implements Answers {
   readonly #connection: ConnectionContext
-  readonly #answers = new Map<string, Answer>()
+  #answers: Map<string, Answer> | null = null // most hooks give no time
 
   constructor (connection: ConnectionContext) {
     this.#connection = connection
   }
 
   find (key: string): Answer | undefined {
-    const answer = this.#answers.get(key)
+    const answer = this.#answers?.get(key)
     if (answer === undefined || answer.until > this.#connection.service.broker.clock.now()) return answer
-    this.#answers.delete(key)
+    this.#answers?.delete(key)
     return undefined
   }
 
   keep (key: string, answer: Answer): void {
-    const answers = this.#answers
+    const answers = this.#answers ??= new Map()
     answers.delete(key) // the newest is the last
     for (const oldest of answers.keys()) {
       if (answers.size < KEPT) break
