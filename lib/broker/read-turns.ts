@@ -7,36 +7,66 @@ export interface Reader {
   settle (): void
 }
 
-/** Lets the subscriptions of one connection read the log a few at a time, one after the other. */
+/**
+ * Lets those who read the log for one connection do so a few at a time, one after the other. Nobody is told while there is no room, so that
+ * everybody's place in the line outlasts a reader that stops now and then.
+ */
 export class ReadTurns {
+  readonly #outlet: { readonly writable: boolean }
   #reading = 0
-  #waiting: Set<Reader> | null = null // nearly always nobody
+  // Nearly always nobody. Whoever found no room goes first.
+  #turnedAway: Set<Reader> | null = null
+  #waiting: Set<Reader> | null = null
+
+  /** `outlet`: where the readers write. It calls {@link ReadTurns.next} once it has room again. */
+  constructor (outlet: { readonly writable: boolean }) {
+    this.#outlet = outlet
+  }
 
   /** Takes a turn, to be given back. If there is none now, the reader is told when there may be. */
   take (reader: Reader): boolean {
     if (this.#reading >= READS) {
-      this.#waiting ??= new Set()
-      this.#waiting.add(reader)
+      if (!this.awaits(reader)) (this.#waiting ??= new Set()).add(reader)
       return false
     }
     this.#reading++
-    this.#waiting?.delete(reader)
+    this.leave(reader)
     return true
   }
 
   /** Gives a turn back. */
   give (): void {
     this.#reading--
-    if (this.#waiting === null) return
-    for (const reader of this.#waiting) {
-      if (this.#reading >= READS) return
-      this.#waiting.delete(reader)
+    this.next()
+  }
+
+  /** The reader's page found no room: it is told before all others once there is some. */
+  turnAway (reader: Reader): void {
+    (this.#turnedAway ??= new Set()).add(reader)
+  }
+
+  /** Tells those who wait, as long as there are turns and room. */
+  next (): void {
+    if (this.#turnedAway !== null) this.#tell(this.#turnedAway)
+    if (this.#waiting !== null) this.#tell(this.#waiting)
+  }
+
+  #tell (readers: Set<Reader>): void {
+    for (const reader of readers) {
+      if (this.#reading >= READS || !this.#outlet.writable) return
+      readers.delete(reader)
       reader.settle()
     }
+  }
+
+  /** Whether the reader will be told. */
+  awaits (reader: Reader): boolean {
+    return this.#waiting?.has(reader) === true || this.#turnedAway?.has(reader) === true
   }
 
   /** The reader waits for no turn any more. */
   leave (reader: Reader): void {
     this.#waiting?.delete(reader)
+    this.#turnedAway?.delete(reader)
   }
 }

@@ -210,7 +210,7 @@ export class Subscription extends Cursor implements Behind {
   }
 
   take (shared: SharedPage): void {
-    if (!this.outlet.writable) return // the room has gone to others meanwhile: what was read is read again
+    if (!this.outlet.writable) return this.reads.turnAway(this) // the room has gone to others meanwhile: what was read is read again
     const { page } = shared
     const { position, gap } = this.compare(page)
     if (gap !== undefined) this.#lose(position, gap)

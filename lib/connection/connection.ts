@@ -164,6 +164,7 @@ export class Connection implements Living, Newcomer, Writer, Throttled {
 
   /** There is room now, or none any more. */
   settle (): void {
+    this.outgoing.reads.next() // those who have waited before those who have not
     for (const subscription of this.subscriptions.values()) subscription.settle()
   }
 

@@ -48,7 +48,7 @@ export class Outgoing implements Outlet, Ending, Holder {
   held = 0
   /** Nothing is written from this moment on, in milliseconds since 1970. */
   until = Infinity
-  readonly reads = new ReadTurns()
+  readonly reads = new ReadTurns(this)
   readonly #context: OutgoingContext
   readonly #writer: Writer
   // Nearly always there is one frame, or none.

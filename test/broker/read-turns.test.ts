@@ -22,7 +22,7 @@ class Waiting implements Reader {
 }
 
 t.test('four at a time, then whoever waits longest', async (t) => {
-  const turns = new ReadTurns()
+  const turns = new ReadTurns({ writable: true })
   const readers = Array.from({ length: 7 }, () => new Waiting(turns))
   for (const reader of readers) reader.settle()
   t.same(readers.map(({ has }) => has), [true, true, true, true, false, false, false])
@@ -32,7 +32,7 @@ t.test('four at a time, then whoever waits longest', async (t) => {
 })
 
 t.test('whoever needs no turn any more, or has left, lets the next one go', async (t) => {
-  const turns = new ReadTurns()
+  const turns = new ReadTurns({ writable: true })
   const readers = Array.from({ length: 8 }, () => new Waiting(turns))
   for (const reader of readers) reader.settle()
   const [, , , , content, left, next, last] = readers as [Waiting, Waiting, Waiting, Waiting, Waiting, Waiting, Waiting, Waiting]
@@ -40,6 +40,41 @@ t.test('whoever needs no turn any more, or has left, lets the next one go', asyn
   turns.leave(left)
   turns.give()
   t.same([content, left, next, last].map(({ has, settled }) => [has, settled]), [[false, 2], [false, 1], [true, 2], [false, 1]])
+})
+
+t.test('while there is no room those who wait keep their place, behind whoever found none', async (t) => {
+  const outlet = { writable: true }
+  const turns = new ReadTurns(outlet)
+  const readers = Array.from({ length: 7 }, () => new Waiting(turns))
+  for (const reader of readers) reader.settle()
+  const told = () => readers.map(({ settled }) => settled)
+  outlet.writable = false
+  turns.turnAway(readers[1] as Waiting)
+  turns.give()
+  t.same(told(), [1, 1, 1, 1, 1, 1, 1])
+  outlet.writable = true
+  turns.next()
+  t.same(told(), [1, 2, 1, 1, 2, 1, 1], 'the one turned away wants no turn, and the first in the line has it')
+  t.same(readers.map((reader) => turns.awaits(reader)), [false, false, false, false, false, true, true])
+})
+
+t.test('on a connection that is always full everybody has a turn', async (t) => {
+  for (const count of [5, 6, 9, 16]) {
+    const { own, broker } = await openNode({ channels: { 'room/:id': { history: true } } })
+    const channels = Array.from({ length: count }, (_, i) => `room/${i}`)
+    for (const channel of channels) for (let i = 0; i < 50; i++) await broker.publish(channel, 'x'.repeat(16 * 1024))
+    const peer = await own()
+    const served: string[] = []
+    peer.socket.onWrite = () => {
+      const frame = peer.socket.frames.at(-1)
+      if (frame?.type !== 'messages') return
+      served.push(frame.channel)
+      peer.socket.full = true
+    }
+    for (const [id, channel] of channels.entries()) await peer.send({ type: 'subscribe', id, channel, qos: 1, rewind: 50 })
+    while (served.length < 2 * count) await peer.drain()
+    t.strictSame(new Set(served), new Set(channels), `${count} channels`)
+  }
 })
 
 t.test('a connection with many subscriptions that are behind reads a few of their channels at once', async (t) => {
