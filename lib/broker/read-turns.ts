@@ -26,12 +26,33 @@ export class ReadTurns {
   /** Takes a turn, to be given back. If there is none now, the reader is told when there may be. */
   take (reader: Reader): boolean {
     if (this.#reading >= READS) {
-      if (!this.awaits(reader)) (this.#waiting ??= new Set()).add(reader)
+      if (!this.awaits(reader)) this.#wait(reader)
       return false
     }
     this.#reading++
     this.leave(reader)
     return true
+  }
+
+  /** Resolves with a turn, to be given back, once there is one and room; never, if the connection ends before. */
+  turn (): Promise<void> {
+    return new Promise((resolve) => {
+      const reader: Reader = { settle: () => { if (this.take(reader)) resolve() } }
+      if (this.#outlet.writable) reader.settle()
+      else this.#wait(reader)
+    })
+  }
+
+  /** Writes what was read, once there is room. Resolves then; never, if the connection ends before. */
+  inRoom (write: () => void): Promise<void> {
+    return new Promise((resolve) => {
+      const settle = (): void => {
+        write()
+        resolve()
+      }
+      if (this.#outlet.writable) settle()
+      else this.turnAway({ settle })
+    })
   }
 
   /** Gives a turn back. */
@@ -49,6 +70,10 @@ export class ReadTurns {
   next (): void {
     if (this.#turnedAway !== null) this.#tell(this.#turnedAway)
     if (this.#waiting !== null) this.#tell(this.#waiting)
+  }
+
+  #wait (reader: Reader): void {
+    (this.#waiting ??= new Set()).add(reader)
   }
 
   #tell (readers: Set<Reader>): void {

@@ -227,11 +227,12 @@ export class Subscription extends Cursor implements Behind {
 
   #send (shared: SharedPage): void {
     for (const { frame, count, from, to } of shared.portions(this.rewound)) {
+      if (!this.outlet.writable) return // the rest is read again
       this.#context.counters.delivered += count
       this.outlet.share(frame, false)
+      this.pass(to)
       if (count > 0) this.#delivered(from, to)
     }
-    this.pass(shared.page.from + shared.page.records.length - 1)
   }
 
   #delivered (from: number, to: number): void {

@@ -10,8 +10,8 @@ import type { Socket } from './socket.js'
 const GATHERED_BYTES = 64 * 1024
 
 /**
- * How many times `limits.bufferedBytes` may wait at the most. Records stop at the limit itself; answers do not, so that a peer which asks and
- * never reads has to be dropped somewhere.
+ * How many times `limits.bufferedBytes` may wait at the most, besides the write that filled it: a single record may be larger than all that. Records
+ * stop there; answers do not, so that a peer which asks and never reads has to be dropped somewhere.
  */
 const BUFFERED_TIMES = 16
 
@@ -58,6 +58,7 @@ export class Outgoing implements Outlet, Ending, Holder {
   /** Bytes written so far, and how many of them the operating system had taken when it was last asked. */
   #written = 0
   #taken = 0
+  #filling = 0 // bytes of the write after which there was no room
   #waiting = false // for the end of the tick
   #ended = false
 
@@ -114,7 +115,8 @@ export class Outgoing implements Outlet, Ending, Holder {
     const room = all === null ? socket.write(first) : socket.writeAll(all)
     if (this.held > 0 || socket.buffered > 0) this.look()
     if (room || this.#ended) return
-    if (this.held > BUFFERED_TIMES * this.#context.bufferedBytes) return this.#writer.dropSlow()
+    if (this.writable) this.#filling = bytes
+    if (this.held - this.#filling > BUFFERED_TIMES * this.#context.bufferedBytes) return this.#writer.dropSlow()
     if (!this.writable) return
     this.writable = false
     this.#writer.settle()

@@ -51,6 +51,48 @@ t.test('a peer that asks and never reads is dropped', async (t) => {
   t.same([service.size, service.buffers.total, broker.stats().slowReaders], [0, 0, 1])
 })
 
+t.test('whoever reads is not dropped for what is larger than all that may wait: a record, a page, many pages asked for at once', async (t) => {
+  const { own, broker } = await openNode({ channels, limits: { bufferedBytes: 1000 } })
+  const hungry = async (): Promise<Awaited<ReturnType<typeof own>>> => {
+    const peer = await own()
+    peer.socket.onWrite = () => {
+      peer.socket.buffered += peer.socket.writes.at(-1)?.byteLength ?? 0
+      peer.socket.full = peer.socket.buffered >= 1000
+    }
+    return peer
+  }
+  const drain = async (peer: Awaited<ReturnType<typeof own>>): Promise<void> => {
+    peer.socket.buffered = 0
+    await peer.drain()
+  }
+  const large = 'x'.repeat(40_000)
+  const page = Array.from({ length: 6 }, (_, i) => [`${i} ${large}`, 'brief']).flat()
+  for (const data of page) await broker.publish('room/1', data, { qos: data === 'brief' ? 0 : 1 })
+
+  const live = await hungry()
+  await live.send({ type: 'subscribe', id: 1, channel: 'room/2', qos: 1 })
+  await broker.publish('room/2', large)
+  await settled()
+  t.same([live.data, live.socket.ending], [[large], null])
+
+  const behind = await hungry()
+  await behind.send({ type: 'subscribe', id: 1, channel: 'room/1', qos: 1, rewind: 12 })
+  await behind.send({ type: 'unsubscribe', id: 2, channel: 'room/1' })
+  await drain(behind)
+  await behind.send({ type: 'subscribe', id: 3, channel: 'room/1', qos: 1, position: { epoch: (await broker.history('room/1')).head.epoch, offset: 0 } })
+  for (let i = 0; i < 12; i++) await drain(behind)
+  t.equal(behind.socket.ending, null)
+  t.strictSame(new Set(behind.data), new Set(page))
+
+  const asking = await hungry()
+  for (let i = 3; i < 9; i++) for (const data of page) await broker.publish(`room/${i}`, data)
+  await asking.send(...Array.from({ length: 9 }, (_, id) => ({ type: 'history', id, channel: id < 3 ? 'room/1' : `room/${id}` })))
+  t.equal(asking.all('history').length, 1, 'no second one before it has room')
+  for (let i = 0; i < 12; i++) await drain(asking)
+  t.equal(asking.socket.ending, null)
+  t.same(asking.all('history').map(({ id, messages }) => [id, messages.length]).sort(), Array.from({ length: 9 }, (_, id) => [id, 12]))
+})
+
 t.test('a connection that takes nothing for `stalled` is dropped; one that takes a little is not', async (t) => {
   const { own, broker, clock, service } = await openNode({ channels, heartbeat: { interval: 1000 }, limits: { stalled: 2000, bufferedBytes: 100 } })
   const [stalled, trickling] = await Promise.all([own(), own()])

@@ -1,4 +1,3 @@
-import { PushError } from '../../core/errors.js'
 import type { HistoryFrame } from '../../protocol/frames.js'
 import { sessionOf, type ConnectionContext } from '../context.js'
 import { permit } from '../permit.js'
@@ -6,18 +5,16 @@ import { permit } from '../permit.js'
 /** Reads a page of the log. [P-6.1] */
 export async function history (connection: ConnectionContext, { id, channel: name, limit, before, after, reverse }: HistoryFrame): Promise<void> {
   const { broker } = connection.service
-  // Pages are large: a peer that does not read what it asked for gets no more of them.
-  if (!connection.writable) throw new PushError('PUSH_BUSY')
   const { client } = sessionOf(connection)
   const channel = broker.channels.reach(name, client)
   await permit(connection, 'history', channel)
-  const page = await broker.readHistory(channel, {
+  const page = await inTurn(connection, () => broker.readHistory(channel, {
     ...(limit === undefined ? {} : { limit }),
     ...(before === undefined ? {} : { before }),
     ...(after === undefined ? {} : { after }),
     ...(reverse === undefined ? {} : { reverse })
-  })
-  connection.send({
+  }))
+  await connection.outgoing.reads.inRoom(() => connection.send({
     type: 'history',
     id,
     channel: name,
@@ -25,5 +22,15 @@ export async function history (connection: ConnectionContext, { id, channel: nam
     head: page.head.offset,
     next: page.next,
     messages: page.messages.map(({ channel, position, ...message }) => ({ offset: position?.offset ?? 0, ...message }))
-  })
+  }))
+}
+
+// Pages are large: a few at a time, whatever a peer asks for at once, and none while it does not read.
+async function inTurn<Page> ({ outgoing }: ConnectionContext, read: () => Promise<Page>): Promise<Page> {
+  await outgoing.reads.turn()
+  try {
+    return await read()
+  } finally {
+    outgoing.reads.give()
+  }
 }
