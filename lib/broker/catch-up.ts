@@ -40,6 +40,11 @@ export class CatchUp {
     this.#behind = behind
   }
 
+  /** Whether a page is on its way, or will be without anybody's doing. */
+  get busy (): boolean {
+    return this.reading || this.#retry !== null || this.#behind.reads.awaits(this.#behind)
+  }
+
   /** Reads the next page, unless one is on its way or a pause is not over. */
   go (): void {
     if (this.reading || this.#retry !== null || !this.#behind.reads.take(this.#behind)) return

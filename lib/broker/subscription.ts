@@ -52,7 +52,7 @@ export class Subscription extends Cursor implements Behind {
     this.client = client
     this.#context = context
     this.#topic = topic
-    this.#slow = slow === 'catch-up' ? null : new SlowReader(context, slow)
+    this.#slow = slow === 'catch-up' || qos === 0 ? null : new SlowReader(context, slow)
     topic.add(this)
   }
 
@@ -80,7 +80,7 @@ export class Subscription extends Cursor implements Behind {
   /** A batch that could not just be taken. */
   hear (batch: Batch, frame: SharedFrame, last: boolean): void {
     if (this.#closed) return
-    if (this.qos === 0 && this.started && !this.#reading) return this.#jump(batch, frame, last)
+    if (this.#jumps) return this.#jump(batch, frame, last)
     this.note(batch)
     if (this.#reading) return
     if (this.#slow === null || this.#open || !this.#slow.miss(this.outlet)) this.settle()
@@ -90,7 +90,7 @@ export class Subscription extends Cursor implements Behind {
   hearHead (state: { readonly epoch: string, readonly head: number }): void {
     if (this.#closed) return
     const { epoch, head } = state
-    if (this.qos === 0 && this.started && !this.#reading) this.#jumpTo(epoch, head, head)
+    if (this.#jumps) this.#jumpTo(epoch, head, head)
     else this.note({ epoch, from: head, to: head })
     this.settle()
   }
@@ -144,6 +144,11 @@ export class Subscription extends Cursor implements Behind {
   #goOn (): void {
     this.#catchUp ??= new CatchUp(this.#context, this)
     this.#catchUp.go()
+  }
+
+  // At QoS 0 what cannot just be taken is passed over, unless the log is read for what came before: it would be lost too.
+  get #jumps (): boolean {
+    return this.qos === 0 && this.started && this.#catchUp?.busy !== true
   }
 
   get #reading (): boolean {

@@ -1,9 +1,10 @@
 import t from 'tap'
+import { PushError } from '../../lib/core/errors.js'
 import { ReadTurns, type Reader } from '../../lib/broker/read-turns.js'
 import type { StorageAdapter } from '../../types/index.js'
 import { memoryStorage } from '../../lib/storage/memory/index.js'
 import { ManualClock } from '../../lib/testkit/manual-clock.js'
-import { openNode, settled } from '../helpers/node.js'
+import { openNode, overStorage, settled } from '../helpers/node.js'
 
 class Waiting implements Reader {
   has = false
@@ -75,6 +76,44 @@ t.test('on a connection that is always full everybody has a turn', async (t) => 
     while (served.length < 2 * count) await peer.drain()
     t.strictSame(new Set(served), new Set(channels), `${count} channels`)
   }
+})
+
+t.test('at QoS 0 a rewind outlasts the wait for its turn, and a pause after a read that failed', async (t) => {
+  const clock = new ManualClock()
+  const held: ((failing: boolean) => void)[] = []
+  let holding = false
+  const storage = overStorage(memoryStorage({ clock }), {
+    log: (original) => ({
+      read: async (...args) => {
+        if (holding && args[1].limit > 0 && await new Promise<boolean>((resolve) => { held.push(resolve) })) throw new PushError('PUSH_STORAGE_UNAVAILABLE')
+        return original.read(...args)
+      }
+    })
+  })
+  const { own, broker } = await openNode({ clock, channels: { 'room/:id': { history: true } }, storage })
+  const channels = Array.from({ length: 6 }, (_, i) => `room/${i}`)
+  for (const channel of channels) await broker.publish(channel, `${channel} before`)
+  holding = true
+  const peer = await own({ subscriptions: channels.map((channel) => ({ channel, qos: 0, rewind: 10 })) })
+  for (const failing of [true, false]) {
+    for (const channel of channels) await broker.publish(channel, `${channel} live`)
+    await settled()
+    while (held.length > 0) {
+      held.shift()?.(failing)
+      await settled()
+    }
+    for (const channel of channels) await broker.publish(channel, `${channel} live`)
+    await settled()
+    await clock.advanceAsync(100)
+    await settled()
+  }
+  while (held.length > 0) {
+    held.shift()?.(false)
+    await settled()
+  }
+  const expected = channels.flatMap((channel) => ['before', ...Array.from({ length: 4 }, () => 'live')].map((each) => `${channel} ${each}`))
+  t.same([...peer.data].sort(), expected)
+  t.equal(broker.stats().dropped, 0)
 })
 
 t.test('a connection with many subscriptions that are behind reads a few of their channels at once', async (t) => {
