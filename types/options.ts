@@ -26,7 +26,7 @@ export interface FastifyPushOptions {
   authorize?: Authorize
   /**
    * Whose pages may connect, by scheme, host and port: `['https://example.com']`; a function is asked with the `Origin` of each upgrade; `'*'` allows all.
-   * Others are refused with HTTP 403 before anything is asked. Without an `Origin` it is no page, and a list lets it in. Default: the same host as the request's `Host`.
+   * Others are refused with HTTP 403 before anything is asked. Without an `Origin` it is no page, and a list lets it in. Default: the same host as the request's `Host`; a list takes the place of that, so it names your own origin too.
    */
   origins?: '*' | readonly string[] | ((origin: string | undefined, request: FastifyRequest) => boolean)
   /** The channels, by pattern: the same as calling `push.channel` for each. */
@@ -94,7 +94,7 @@ export type InboxListener = (unacknowledged: { readonly userId: string, readonly
 export interface Limits {
   /** Bytes of one frame. Default 64 KiB. */
   frameBytes?: number
-  /** Time until the hello. Default 10 s. */
+  /** Time until the client's first frame. Default 10 s. */
   helloTimeout?: Duration
   /** Channels that one connection subscribes to, and that it enters. Default 1,000. */
   subscriptions?: number
@@ -128,9 +128,9 @@ export interface Limits {
   bufferedBytesTotal?: number
   /** How long a reader that had caught up may be behind, where the channel's `slow` is `drop` or `disconnect`; if there is still no room for it then, it is slow. Default 5 s. */
   slowAfter?: Duration
-  /** How long a connection whose buffer is full may take nothing at all before it is dropped. Default 30 s. */
+  /** How long a connection whose buffer is full may take nothing at all before it is dropped, about: it is looked at twice in a `heartbeat.interval`. Default 30 s. */
   stalled?: Duration
-  /** Messages in one page of history. Default 1,000. */
+  /** Messages in one page of history, which also ends at about 4 MiB. Default 1,000. */
   historyPage?: number
   /** Silence after which a connection is dropped. Default 300 s: hidden pages may sleep that long. */
   silence?: Duration
@@ -211,7 +211,7 @@ export interface ChannelOptions<Pattern extends string = string, Schema = TSchem
     /** Bytes. Default 16 MiB. */
     bytes?: number
   }
-  /** QoS of a publish that names none. Default 1. */
+  /** QoS of what the server publishes and names none. Default 1. Clients publish at 1 unless they say otherwise. */
   qos?: QoS
   /** Whether clients may publish. Default `false`. */
   clientPublish?: boolean

@@ -148,9 +148,9 @@ export interface PublishResult {
 }
 
 export interface HistoryOptions {
-  /** Messages at the most. Default 50; more than the limit is cut to it. */
+  /** Messages at the most. Default 50; more than `limits.historyPage` is cut to it, and a page also ends at about 4 MiB. */
   limit?: number
-  /** Only what lies before this position. */
+  /** Only what lies before this position. To page back, ask with `reverse`, and then again with `before` as `next` says. */
   before?: Position
   /** Only what lies after this position. */
   after?: Position
@@ -180,11 +180,11 @@ export interface PushStats {
   readonly stored: number
   /** Publishes recognised as repeats. */
   readonly duplicates: number
-  /** Publishes refused. */
+  /** Publishes of clients that were refused. */
   readonly refused: number
   /** Records and messages written to connections. */
   readonly delivered: number
-  /** QoS 0 messages not delivered because a subscriber did not keep up. */
+  /** Messages not delivered because a subscriber did not keep up: at QoS 0, or where the channel's `slow` is `drop`. */
   readonly dropped: number
   /** Messages that a client's handlers gave up. */
   readonly givenUp: number
