@@ -1,6 +1,6 @@
 import type { QoS } from '../../types/message.js'
 import { ID_WINDOW, type Publish } from './history.js'
-import { NAMES, type Action } from './setup.js'
+import { MORE, NAMES, type Action } from './setup.js'
 import type { World } from './world.js'
 
 const actions: Readonly<Record<Action, (world: World) => void | Promise<void>>> = {
@@ -33,15 +33,21 @@ function one<Item> (world: World, items: readonly Item[]): Item | undefined {
   return items.length === 0 ? undefined : world.random.pick(items)
 }
 
-let ids = 0
-
 function publish (world: World, count: number): void {
   const { random } = world
   const client = one(world, world.clients)
   const channel = random.pick(NAMES)
   const qos = random.pick<QoS>([0, 1, 1, 2, 2])
   for (let i = 0; i < count; i++) {
-    client?.publish(channel, qos, { ...(random.chance(0.05) ? { id: `id-${++ids}` } : {}), ...ttl(world) })
+    client?.publish(channel, qos, { ...(random.chance(0.05) ? { id: `id-${++world.ids}` } : {}), ...ttl(world) })
+  }
+  publishMore(world)
+}
+
+function publishMore ({ more, running }: World): void {
+  if (more === null || running.length === 0) return
+  for (const channel of MORE) {
+    for (let i = more.int(0, 3); i > 0; i--) more.pick(running).publish(channel, more.pick<QoS>([0, 1, 1, 2]), {})
   }
 }
 
@@ -51,7 +57,7 @@ function ttl ({ random }: World): { ttl?: number } {
 
 function serverPublish (world: World): void {
   const { random } = world
-  const options = random.chance(0.4) ? { id: `id-${++ids}` } : ttl(world)
+  const options = random.chance(0.4) ? { id: `id-${++world.ids}` } : ttl(world)
   one(world, world.running)?.publish(random.pick(NAMES), random.pick<QoS>([0, 1, 2]), options)
 }
 

@@ -82,7 +82,7 @@ export class Reader {
     const { position } = gap
     const history = this.#history
     history.note(`${this.process} is told of a gap in ${this.channel}: ${gap.reason} ${gap.from}…${gap.to}, on from ${show(position)}`)
-    if (gap.reason === 'retention' && gap.from !== null && gap.to !== null) this.#gaps.push({ epoch: position.epoch, from: gap.from, to: gap.to })
+    if (gap.from !== null && gap.to !== null) this.#gaps.push({ epoch: position.epoch, from: gap.from, to: gap.to })
     else this.#begins.set(position.epoch, position.offset)
     const back = gap.reason === 'unverified' && this.stand?.epoch === position.epoch && position.offset < this.stand.offset
     if (back) this.#stand(position)

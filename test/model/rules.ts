@@ -60,6 +60,8 @@ export const rules: readonly Rule[] = [
   { ...one('11.4 the stored position counts where it is greater', 'broker/subscribing.js', 'later(position, stored)', 'position', 'resumed-wrong', 'repeat', 'repeat-after-save', 'lost'), from: 800 },
   one('11.4 without a stored cursor the start is stored', 'connection/session.js', 'if (subscription.fresh)', 'if (false)', 'resumed-wrong', 'cursor-lags'),
   one('11.5 the stored cursor never leads', 'broker/cursor.js', 'this.#next = to + 1;\n        if (to > this.#seen)', 'this.#next = to + 1;\n        this.onAcknowledged?.({ epoch: this.epoch, offset: to });\n        if (to > this.#seen)', 'cursor-leads', 'confirmed-not-stored'),
+  { ...one('11.5 a turn to read that is given back is the next one\'s', 'broker/read-turns.js', 'this.#reading--;\n        this.next();', 'this.#reading--;', 'lost'), focus: { more: 1 } },
+  { ...one('11.5 what a slow reader does not get is told', 'broker/subscription.js', "this.drop(count, 'slow');", "this.drop(count, 'slow');\n        return this.restart({ epoch: this.epoch, offset: to });", 'wire-hole', 'hole', 'lost', 'cursor-leads', 'acknowledged-not-handled'), focus: { more: 1 } },
   one('11.6 a feed is left only when nobody has it', 'broker/hub.js', 'if (--topic.users > 0)', 'if (--topic.users < 0)', 'lost', 'not-live'),
   {
     rule: '11.6 subscribe, then read',

@@ -14,22 +14,34 @@ export const WINDOW = 5
 export const SESSION_TTL = 20_000
 export const NAMED_TTL = 600_000
 
-/** One channel that keeps all, one that trims soon, one without history. */
-export const CHANNELS: Readonly<Record<string, ChannelOptions>> = {
+// One channel that keeps all, one that trims soon, one without history.
+const ordinary: Readonly<Record<string, ChannelOptions>> = {
   'kept/long': { history: { limit: 10_000, ttl: '1d' }, clientPublish: true },
   'kept/short': { history: { limit: 8, ttl: '30s' }, clientPublish: true },
   plain: { clientPublish: true }
 }
 
-/** The names of the channels. */
-export const NAMES = Object.keys(CHANNELS)
+// More than a connection reads at once, and one that does not wait for slow readers.
+const more: Readonly<Record<string, ChannelOptions>> = {
+  ...Object.fromEntries(['more/1', 'more/2', 'more/3', 'more/4', 'more/5'].map((name) => [name, { history: true }])),
+  hasty: { history: true, slow: 'drop' }
+}
+
+/** All channels there are. */
+export const CHANNELS: Readonly<Record<string, ChannelOptions>> = { ...ordinary, ...more }
+
+/** The names of the channels that everybody may follow and publish to. */
+export const NAMES = Object.keys(ordinary)
+
+/** The names of those that only some follow, all of them, in some runs; only the server publishes there. */
+export const MORE = Object.keys(more)
 
 /** What the nodes are told. */
 export const OPTIONS: Pick<FastifyPushOptions, 'heartbeat' | 'session' | 'idWindow' | 'limits'> = {
   heartbeat: { interval: 16_000, timeout: 4000 },
   session: { ttl: SESSION_TTL, namedTtl: NAMED_TTL },
   idWindow: ID_WINDOW,
-  limits: { window: WINDOW, silence: 60_000, publishesInFlight: 16, helloTimeout: 5000 }
+  limits: { window: WINDOW, slowAfter: 2000, silence: 60_000, publishesInFlight: 16, helloTimeout: 5000 }
 }
 
 /** A client at random. */
@@ -46,6 +58,12 @@ export function planOf (random: Random, name: string, focus: Focus): Plan {
     })),
     ...focus.plan
   }
+}
+
+/** The same client, which follows many channels too. */
+export function followingMore (random: Random, plan: Plan): Plan {
+  const subscriptions = MORE.map((channel) => ({ channel, qos: random.pick<QoS>([0, 1, 1, 2]) }))
+  return { ...plan, subscriptions: [...plan.subscriptions, ...subscriptions] }
 }
 
 /** What goes wrong in a run, and how often. */
@@ -92,6 +110,8 @@ export interface Focus {
   readonly handlers?: Partial<People['handlers']>
   /** What the clients are like. */
   readonly plan?: Partial<Plan>
+  /** The share of runs in which some clients follow many channels. Default 0.3. */
+  readonly more?: number
 }
 
 /** How often something happens in a run. */

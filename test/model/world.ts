@@ -11,12 +11,16 @@ import { ServerNode, type Cluster } from './node.js'
 import { Person, type ClientProcess, type People } from './person.js'
 import { Random } from './random.js'
 import { Process, Scheduler, settle } from './scheduler.js'
-import { CHANNELS, faultsOf, NAMED_TTL, OPTIONS, planOf, SESSION_TTL, weightsOf, WINDOW, type Action, type Faults, type Focus } from './setup.js'
+import { CHANNELS, faultsOf, followingMore, NAMED_TTL, OPTIONS, planOf, SESSION_TTL, weightsOf, WINDOW, type Action, type Faults, type Focus } from './setup.js'
 
 /** One run: two nodes on one store, clients, faults; all of it, and its outcome, from the seed. */
 export class World {
   readonly scheduler = new Scheduler()
   readonly random: Random
+  /** Chance for what there is in addition where some clients follow many channels; `null` where none does. */
+  readonly more: Random | null
+  /** Ids that were made up so far. */
+  ids = 0
   readonly history: History
   readonly store: SharedStore
   readonly storeProcess: Process
@@ -35,6 +39,8 @@ export class World {
     this.#weights = weightsOf(focus)
     const { scheduler } = this
     const random = this.random = new Random(seed)
+    const more = new Random(~seed)
+    this.more = more.chance(focus.more ?? 0.3) ? more : null
     const history = this.history = new History(() => scheduler.time)
     const faults = faultsOf(random, focus)
     this.storeProcess = new Process(scheduler, 'store')
@@ -125,7 +131,8 @@ export class World {
     for (const name of ['north', 'south']) this.startNode(name)
     const count = this.random.int(2, 4)
     for (let i = 0; i < count; i++) {
-      const person = new Person(this.people, planOf(this.random, `c${i}`, this.#focus))
+      const plan = planOf(this.random, `c${i}`, this.#focus)
+      const person = new Person(this.people, this.more?.chance(0.7) === true ? followingMore(this.more, plan) : plan)
       this.persons.push(person)
       if (this.random.chance(0.8)) person.start()
     }
