@@ -21,6 +21,8 @@ export interface HubContext {
 export class Hub implements TopicOwner {
   readonly #context: HubContext
   readonly #topics = new Map<string, Topic>()
+  /** Topics whose head is being asked for, and whether their feeds were interrupted since. */
+  readonly #interrupted = new Map<Topic, boolean>()
 
   constructor (context: HubContext) {
     this.#context = context
@@ -66,19 +68,36 @@ export class Hub implements TopicOwner {
 
   /** After an interruption of the feed every cursor is told the head. */
   interrupted (topic: Topic): void {
-    const ask = async (): Promise<void> => {
-      if (this.find(topic.channel) !== topic) return
-      let state: LogState
-      try {
-        state = await this.#context.log.read(topic.channel, { from: 1, limit: 0, bytes: 0 })
-      } catch (error) {
-        this.#context.onError(error)
-        this.#context.clock.after(HEAD_RETRY, () => { ask().catch(this.#context.onError) })
-        return
+    const isAsked = this.#interrupted.has(topic)
+    this.#interrupted.set(topic, true)
+    if (!isAsked) this.#tellHead(topic).catch(this.#context.onError)
+  }
+
+  // What was read before another interruption may miss what came meanwhile, so it is asked once more.
+  async #tellHead (topic: Topic): Promise<void> {
+    try {
+      while (this.#interrupted.get(topic) === true && this.find(topic.channel) === topic) {
+        this.#interrupted.set(topic, false)
+        const state = await this.#readHead(topic)
+        if (state === null) continue
+        topic.hearHead(state.epoch, state.head)
+        for (const subscription of topic.subscriptions) subscription.hearHead(state)
       }
-      topic.hearHead(state.epoch, state.head)
-      for (const subscription of topic.subscriptions) subscription.hearHead(state)
+    } finally {
+      this.#interrupted.delete(topic)
     }
-    ask().catch(this.#context.onError)
+  }
+
+  // `null` where it could not be read; then a pause is over, and it is to be asked for again.
+  async #readHead (topic: Topic): Promise<LogState | null> {
+    const { log, clock, onError } = this.#context
+    try {
+      return await log.read(topic.channel, { from: 1, limit: 0, bytes: 0 })
+    } catch (error) {
+      onError(error)
+      await new Promise<void>((resolve) => { clock.after(HEAD_RETRY, resolve) })
+      this.#interrupted.set(topic, true)
+      return null
+    }
   }
 }

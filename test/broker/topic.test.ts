@@ -212,6 +212,34 @@ t.test('a read that fails is tried again, with a pause that grows', async (t) =>
   t.equal(control.reads, reads, 'not for one who has left')
 })
 
+t.test('however often a feed is interrupted, its head is asked for by one at a time, and once more where that happened meanwhile', async (t) => {
+  const { own, broker, control, clock, errors } = await openRemote()
+  const peer = await own(to(1))
+  const listener = control.listeners[0]
+  control.failing = 1
+  let reads = control.reads
+  for (let i = 0; i < 5; i++) listener?.interrupted()
+  await settled()
+  t.same([control.reads - reads, errors.length], [1, 1])
+  for (let i = 0; i < 5; i++) listener?.interrupted()
+  await settled()
+  t.equal(control.reads - reads, 1, 'the pause is not over')
+  await clock.advanceAsync(500)
+  t.equal(control.reads - reads, 2)
+  reads = control.reads
+  listener?.interrupted()
+  control.deaf = true
+  await broker.publish(room, 1)
+  listener?.interrupted()
+  await settled()
+  t.same(peer.data, [1])
+  t.equal(control.reads - reads, 3, 'the head twice, and the page')
+  await peer.cut()
+  listener?.interrupted()
+  await settled()
+  t.equal(control.reads - reads, 3, 'nobody follows it any more')
+})
+
 t.test('a log that lags behind its feed is asked again after a pause, not at once for ever', async (t) => {
   const { own, broker, control, clock, errors } = await openRemote()
   const peer = await own(to(1))
