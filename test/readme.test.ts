@@ -93,7 +93,7 @@ t.test('Usage: the server and the client', async (t) => {
   const receiving = await run(client, port)
   t.teardown(() => end(receiving))
   await receiving.prints('Welcome', 'Hello')
-  t.equal(receiving.output().trim(), 'Welcome\nHello')
+  t.equal(receiving.output().trim(), 'connecting\nlive\nWelcome\nHello')
 })
 
 t.test('Publishing', async (t) => {

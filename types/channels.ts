@@ -25,7 +25,7 @@ type NameOf<Pattern extends string> = Pattern extends `${infer Head}/${infer Res
 
 type SegmentOf<Segment extends string> = Segment extends `:${string}` | '*' ? string : Segment
 
-/** The names of channels, about: `room/${string}` for the pattern `room/:id`. */
+/** Roughly, the names of channels: `room/${string}` for the pattern `room/:id`. */
 export type ChannelName<Channels = PushChannels> = IsAny<Channels> extends true ? string : NameOf<PatternsOf<Channels>>
 
 /** A name that one of the patterns matches; `never` for any other. */

@@ -100,7 +100,7 @@ export interface Limits {
   subscriptions?: number
   /** Unanswered publishes of one connection. Default 256. */
   publishesInFlight?: number
-  /** Unanswered requests (subscribe, unsubscribe, history) of one connection. Default 1,024, or as many as `subscriptions`. */
+  /** Unanswered requests (all but publishes) of one connection. Default 1,024, or as many as `subscriptions`. */
   requestsInFlight?: number
   /**
    * Frames that one connection may send in a second, in the long run: WebSocket pings count, and so does every other frame. Two seconds' worth may come at once. Whoever

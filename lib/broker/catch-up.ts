@@ -9,7 +9,7 @@ const RETRY_LONGEST = 5000
 export interface CatchUpContext {
   readonly pages: Pages
   readonly clock: Clock
-  /** A trouble nobody waits for. */
+  /** An error that no caller is waiting for. */
   readonly onError: (error: unknown) => void
 }
 
