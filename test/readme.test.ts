@@ -161,8 +161,8 @@ t.test('AsyncAPI', async (t) => {
   t.pass('the document is served')
 })
 
-t.test('Who may do what', async (t) => {
-  const [code] = of('Who may do what') as [string]
+t.test('Permissions: who may do what', async (t) => {
+  const [code] = of('Permissions: who may do what') as [string]
   const port = await freePort()
   const serving = await run(`${code}\nawait app.listen({ port: 3000, host: '127.0.0.1' })`, port)
   t.teardown(() => end(serving))
@@ -181,8 +181,8 @@ t.test('Who may do what', async (t) => {
   t.pass('only alice, and only what is hers')
 })
 
-t.test('Who connects', async (t) => {
-  const [code] = of('Who connects') as [string]
+t.test('Authentication: who connects', async (t) => {
+  const [code] = of('Authentication: who connects') as [string]
   const port = await freePort()
   const serving = await run(`${code}\nawait app.listen({ port: 3000, host: '127.0.0.1' })\nconsole.log('token:' + app.jwt.sign({ sub: 'alice' }, { expiresIn: '1h' }) + ':')`, port)
   t.teardown(() => end(serving))
@@ -218,8 +218,8 @@ t.test('The client', async (t) => {
   t.equal(iterating.output(), 'one\ntwo\n')
 })
 
-t.test('Who is here', async (t) => {
-  const [server, client] = of('Who is here') as [string, string]
+t.test('Presence', async (t) => {
+  const [server, client] = of('Presence') as [string, string]
   const port = await freePort()
   const serving = await run(server, port)
   t.teardown(() => end(serving))
@@ -230,8 +230,8 @@ t.test('Who is here', async (t) => {
   t.match(present.output(), /^1 1$/m)
 })
 
-t.test('Sending to a user', async (t) => {
-  const [code] = of('Sending to a user') as [string]
+t.test('Inbox', async (t) => {
+  const [code] = of('Inbox') as [string]
   const sending = await run(code, await freePort())
   t.teardown(() => end(sending))
   await sending.done
@@ -258,6 +258,6 @@ t.test('Storage adapters', async (t) => {
 
 t.test('no snippet is left out', async (t) => {
   t.strictSame([...new Set(snippets.map(({ heading }) => heading))],
-    ['Usage', 'Publishing', 'Channels', 'Hooks', 'AsyncAPI', 'Who may do what', 'Who connects', 'The client', 'Who is here', 'Sending to a user', 'Under load', 'Storage adapters'])
+    ['Usage', 'The client', 'Authentication: who connects', 'Permissions: who may do what', 'Channels', 'Publishing', 'Presence', 'Inbox', 'Hooks', 'Under load', 'Storage adapters', 'AsyncAPI'])
   t.equal(snippets.length, 16)
 })
