@@ -143,6 +143,11 @@ export class SharedStore {
           this.#tap.claimed(session, claimed.generation, process.name)
           return claimed
         }),
+        acquire: (session, ttl) => call(async () => {
+          const acquired = await this.#inner.sessions.acquire(session, ttl)
+          if (acquired !== null) this.#tap.claimed(session, acquired.generation, process.name)
+          return acquired
+        }),
         touch: (session, generation, ttl) => call(() => this.#inner.sessions.touch(session, generation, ttl)),
         remove: (session, generation) => call(() => this.#inner.sessions.remove(session, generation)),
         watch: (listener) => this.#watch(process, listener)

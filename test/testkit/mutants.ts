@@ -279,6 +279,20 @@ const ofSessions: Array<[string, Break]> = [
   ['sessions do not expire', withSessions((sessions) => ({ claim: (session) => sessions.claim(session, FOREVER) }))],
   ['find makes a session', withSessions((sessions) => ({ find: async (session) => await sessions.find(session) ?? await sessions.claim(session, FOREVER) }))],
   ['claims are not told', withSessions(() => ({ watch: () => () => {} }))],
+  ['what somebody has is acquired', withSessions((sessions) => ({ acquire: (session, ttl) => sessions.claim(session, ttl) }))],
+  ['several acquire at once', withSessions((sessions) => ({ acquire: async (session, ttl) => await sessions.find(session) === null ? sessions.claim(session, ttl) : null }))],
+  ['a refused acquire prolongs', withSessions((sessions) => ({
+    acquire: async (session, ttl) => {
+      const found = await sessions.find(session)
+      if (found !== null) await sessions.touch(session, found.generation, ttl)
+      return sessions.acquire(session, ttl)
+    }
+  }))],
+  ['what was removed cannot be acquired', withSessions((sessions) => {
+    const known = new Set<string>()
+    return { acquire: async (session, ttl) => known.has(session) ? null : (known.add(session), sessions.acquire(session, ttl)) }
+  })],
+  ['what is acquired does not expire', withSessions((sessions) => ({ acquire: (session) => sessions.acquire(session, FOREVER) }))],
   ['claims are told after the release', withSessions((sessions) => ({ watch: (listener) => { sessions.watch(listener); return () => {} } }))]
 ]
 

@@ -43,6 +43,11 @@ export class MemorySessions implements SessionStore {
     return { generation }
   }
 
+  async acquire (session: string, ttl: number): Promise<{ readonly generation: number } | null> {
+    this.#lifecycle.assertOpen()
+    return this.#sessions.get(session, this.#clock.now()) === undefined ? this.claim(session, ttl) : null
+  }
+
   async touch (session: string, generation: number, ttl: number): Promise<boolean> {
     this.#lifecycle.assertOpen()
     if (this.#sessions.get(session, this.#clock.now())?.generation !== generation) return false

@@ -6,6 +6,7 @@ const S = 'session-1'
 /** Sessions: who owns them, and how long they live. */
 export function sessions (kit: Kit): void {
   owning(kit)
+  acquiring(kit)
   living(kit)
 }
 
@@ -69,6 +70,56 @@ function owning (kit: Kit): void {
     await sessions.claim(S, LONG)
     await kit.until(() => others.length >= 4, 'the other listener goes on')
     assert.equal(heard.length, 3)
+  })
+}
+
+function acquiring (kit: Kit): void {
+  kit.open('sessions: acquire takes what nobody has: before any claim, after a remove, after its time', async ({ sessions }) => {
+    const first = await sessions.acquire(S, TTL)
+    assert.ok(first !== null)
+    assert.deepEqual(await sessions.find(S), first)
+    assert.equal(await sessions.touch(S, first.generation, TTL), true)
+    await sessions.remove(S, first.generation)
+    const second = await sessions.acquire(S, TTL)
+    assert.ok(second !== null && second.generation > first.generation)
+    await kit.advance(HALF)
+    assert.deepEqual(await sessions.find(S), second)
+    await kit.advance(PAST)
+    assert.equal(await sessions.find(S), null, 'it lives for its ttl')
+    const third = await sessions.acquire(S, LONG)
+    assert.ok(third !== null && third.generation > second.generation)
+    assert.ok((await sessions.claim(S, LONG)).generation > third.generation)
+  })
+
+  kit.open('sessions: acquire of what somebody has is null and changes nothing', async ({ sessions }) => {
+    const claimed = await sessions.claim(S, TTL)
+    assert.equal(await sessions.acquire(S, LONG), null)
+    assert.deepEqual(await sessions.find(S), claimed)
+    assert.ok(await sessions.acquire('other', LONG) !== null, 'another session is another one')
+    await kit.advance(HALF)
+    assert.equal(await sessions.acquire(S, LONG), null)
+    await kit.advance(PAST)
+    assert.equal(await sessions.find(S), null, 'the refused acquire did not prolong it')
+    const acquired = await sessions.acquire(S, LONG)
+    assert.equal(await sessions.acquire(S, LONG), null, 'nor is what was acquired there for a second one')
+    assert.deepEqual(await sessions.find(S), acquired)
+  })
+
+  kit.open('sessions: of many who acquire at once exactly one gets it', async ({ sessions }) => {
+    const outcomes = await Promise.all(Array.from({ length: 20 }, () => sessions.acquire(S, LONG)))
+    const [taken, ...more] = outcomes.filter((outcome) => outcome !== null)
+    assert.equal(more.length, 0)
+    assert.deepEqual(await sessions.find(S), taken)
+  })
+
+  kit.open('sessions: whoever watches hears of what was acquired, and not of what was not', async ({ sessions }) => {
+    const heard: string[] = []
+    sessions.watch((session, generation) => { heard.push(`${session} ${generation}`) })
+    const first = await sessions.acquire(S, LONG)
+    assert.equal(await sessions.acquire(S, LONG), null)
+    const second = await sessions.claim(S, LONG)
+    await kit.until(() => heard.length >= 2, 'both are heard')
+    assert.deepEqual(heard, [`${S} ${first?.generation}`, `${S} ${second.generation}`])
   })
 }
 
