@@ -107,7 +107,7 @@ function face (broker: Broker, service: Service, control: Control, scope: HookSc
     addHook: (name, hook) => broker.hooks.add(scope, name, hook),
     publish: (channel, data, options) => broker.publish(channel, data, options),
     send: (userId, data, options) => broker.send(userId, data, options),
-    unread: (userId) => broker.unread(userId),
+    unread: (userId, options) => broker.unread(userId, options),
     history: (channel, options) => broker.history(channel, options),
     receipt: (channel, position, options) => broker.receipt(channel, position, options),
     presence: ((channel: string, options?: PresenceOptions) => broker.membersOf(channel, options)) as Push['presence'],

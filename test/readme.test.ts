@@ -231,11 +231,15 @@ t.test('Presence', async (t) => {
 })
 
 t.test('Inbox', async (t) => {
-  const [code] = of('Inbox') as [string]
-  const sending = await run(code, await freePort())
+  const [toAll, toAny] = of('Inbox') as [string, string]
+  const sending = await run(toAll, await freePort())
   t.teardown(() => end(sending))
   await sending.done
   t.match(sending.output(), "1\nYour order was shipped\n[ { clientId: 'alice-phone', userId: 'alice' } ]\n")
+  const handling = await run(toAny, await freePort())
+  t.teardown(() => end(handling))
+  await handling.done
+  t.equal(handling.output(), 'phone handles job 1\nlaptop handles job 2\n')
 })
 
 t.test('Under load', async (t) => {
@@ -259,5 +263,5 @@ t.test('Storage adapters', async (t) => {
 t.test('no snippet is left out', async (t) => {
   t.strictSame([...new Set(snippets.map(({ heading }) => heading))],
     ['Usage', 'The client', 'Authentication: who connects', 'Permissions: who may do what', 'Channels', 'Publishing', 'Presence', 'Inbox', 'Hooks', 'Under load', 'Storage adapters', 'AsyncAPI'])
-  t.equal(snippets.length, 16)
+  t.equal(snippets.length, 17)
 })

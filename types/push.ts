@@ -32,16 +32,20 @@ export interface Push<Channels = PushChannels> {
    * Sends to a user, online or not: publishes to the user's inbox, where each of the user's clients has a cursor of its own, and a new client starts at what none of
    * them has acknowledged. As `publish`, with the same outcomes; `PUSH_INVALID` for what names no user.
    */
-  send (userId: string, data: unknown, options?: PublishOptions): Promise<PublishResult>
-  /** How many messages in a user's inbox no client of the user has acknowledged, up to `limits.historyPage`. */
-  unread (userId: string): Promise<number>
+  send (userId: string, data: unknown, options?: SendOptions): Promise<PublishResult>
+  /**
+   * How many messages in a user's inbox no client of the user has acknowledged, up to `limits.historyPage`: of those for all clients (the default), or of those for any one.
+   * Rejects with `PUSH_INVALID` for what names no user, and for another `deliver`.
+   */
+  unread (userId: string, options?: Pick<SendOptions, 'deliver'>): Promise<number>
   /** Reads the log. Moves no cursor. */
   history<const Name extends ChannelName<Channels>> (channel: Name & KnownChannel<Channels, Name>, options?: HistoryOptions): Promise<HistoryPage<ChannelData<Channels, Name>>>
   /**
    * Who has acknowledged the message at a position (of {@link PublishResult}), also those who came back later, for as long as their cursors live. It reads the
-   * cursors at or beyond the position: nothing is stored for it, subscribers of QoS 0 have none, and whoever began to follow the channel after the message stands beyond it too. For an inbox: `{ userId }`. Rejects with `PUSH_INVALID`.
+   * cursors at or beyond the position: nothing is stored for it, subscribers of QoS 0 have none, and whoever began to follow the channel after the message stands beyond it too. For an inbox: `{ userId }`, or
+   * `{ userId, deliver: 'any' }`, where the cursor is the user's and `clientId` is `*`. Rejects with `PUSH_INVALID`.
    */
-  receipt<const Name extends ChannelName<Channels>> (channel: (Name & KnownChannel<Channels, Name>) | { readonly userId: string }, position: Position, options?: ReceiptOptions): Promise<Receipt>
+  receipt<const Name extends ChannelName<Channels>> (channel: (Name & KnownChannel<Channels, Name>) | InboxName, position: Position, options?: ReceiptOptions): Promise<Receipt>
   /** An AsyncAPI 3.0.0 document of the channels declared so far: what the server sends to clients, and receives from them. */
   asyncapi (options?: AsyncApiOptions): AsyncApi
   /**
@@ -117,6 +121,25 @@ export interface PublishOptions {
   receipt?: boolean
   /** For `wait: 'delivered'`. Default 5 s. */
   timeout?: number | string
+}
+
+/**
+ * Which of a user's clients a message is for.
+ * - `all`: each of them has a cursor of its own and gets it.
+ * - `any`: the user has one cursor, and one connected client at a time reads there and handles the message; the others stand in line. A client that vanishes after it has handled
+ *   a message and before its acknowledgement is stored leaves it to the next one, which handles it again.
+ */
+export type Deliver = 'all' | 'any'
+
+export interface SendOptions extends PublishOptions {
+  /** Default `all`. */
+  deliver?: Deliver
+}
+
+/** The inbox of a user. `deliver`: default `all`. */
+export interface InboxName {
+  readonly userId: string
+  readonly deliver?: Deliver
 }
 
 export interface ReceiptOptions {

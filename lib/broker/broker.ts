@@ -2,7 +2,7 @@ import type { Authorize, ChannelOptions } from '../../types/options.js'
 import type { AsyncApi, AsyncApiOptions } from '../../types/asyncapi.js'
 import type { Position } from '../../types/message.js'
 import type { PresenceOptions, PresencePage } from '../../types/presence.js'
-import type { HistoryOptions, HistoryPage, PublishOptions, PublishResult, PushStats, Receipt, ReceiptOptions } from '../../types/push.js'
+import type { HistoryOptions, HistoryPage, InboxName, PublishOptions, PublishResult, PushStats, Receipt, ReceiptOptions, SendOptions } from '../../types/push.js'
 import type { StorageAdapter } from '../../types/storage.js'
 import type { Clock } from '../core/clock.js'
 import { PushError } from '../core/errors.js'
@@ -54,6 +54,8 @@ export class Broker {
   readonly cursors: CursorWriter
   readonly presence: Presence
   readonly members: MemberLists
+  /** Tells of a trouble that nobody waits for. */
+  readonly onError: (error: unknown) => void
   /** Runs a callback at the end of this tick. */
   readonly defer: (callback: () => void) => void
   readonly tick: Tick
@@ -61,7 +63,6 @@ export class Broker {
   readonly #inboxWatch: InboxWatch
   readonly #publish: ServerPublish
   readonly #subscribing: SubscribingContext
-  readonly #onError: (error: unknown) => void
 
   constructor (context: BrokerContext) {
     const { storage, settings, clock, defer, onError } = context
@@ -72,7 +73,7 @@ export class Broker {
     this.storage = storage
     this.defer = defer
     this.tick = new Tick(defer, onError)
-    this.#onError = onError
+    this.onError = onError
     this.hooks = new Hooks({ clock, timeout: settings.limits.hookTimeout, onError })
     const ownHooks = new ChannelHooks()
     this.hooks.attach(ownHooks, this.hooks.root)
@@ -103,7 +104,7 @@ export class Broker {
       clock,
       accepted: { messages: settings.limits.acceptedMessages, bytes: settings.limits.acceptedBytes },
       receipt: (channel, position, options) => this.#receipt(channel, position, options),
-      onSent: ({ name, params: { userId = '' } }, position, { body, ttl }) => this.#inboxWatch.watch(userId, name, position, body, ttl),
+      onSent: (inbox, position, { body, ttl }) => this.#inboxWatch.watch(inbox, position, body, ttl),
       onFailure: (error, channel) => {
         counters.failed++
         context.onPublishFailed(error, channel)
@@ -115,7 +116,7 @@ export class Broker {
 
   /** Opens the storage. Rejects with its error. */
   async open (): Promise<void> {
-    await this.storage.open({ onError: this.#onError })
+    await this.storage.open({ onError: this.onError })
     if (this.settings.presence.online) this.presence.declared() // users are members too, those of nodes that are gone as well
     this.presence.open()
   }
@@ -126,7 +127,7 @@ export class Broker {
     const { closeGrace } = this.settings.limits
     this.presence.close()
     const late = () => new PushError('PUSH_STORAGE_UNKNOWN', 'cursors could not be written in time')
-    await within(this.clock, closeGrace, this.cursors.close(), late).catch(this.#onError)
+    await within(this.clock, closeGrace, this.cursors.close(), late).catch(this.onError)
     await this.storage.close()
   }
 
@@ -149,24 +150,29 @@ export class Broker {
   }
 
   /** See `Push.send`. */
-  send (userId: string, data: unknown, options?: PublishOptions): Promise<PublishResult> {
+  send (userId: string, data: unknown, options?: SendOptions): Promise<PublishResult> {
     return this.#publish.send(userId, data, options)
   }
 
   /** A client of a user has acknowledged: so has the user, and a new client of the same user begins behind that. */
   acknowledgeForUser (inbox: string, position: Position): void {
-    this.#inboxWatch.acknowledged(inbox, position)
+    this.acknowledged(inbox, position)
     this.cursors.write(inbox, userCommit(position, this.clock, this.settings.inbox.ttl), () => {})
   }
 
+  /** The user's cursor in an inbox has moved: what it has passed need not be watched any more. */
+  acknowledged (inbox: string, position: Position): void {
+    this.#inboxWatch.acknowledged(inbox, position)
+  }
+
   /** See `Push.unread`. */
-  async unread (userId: string): Promise<number> {
-    return this.#unreadIn(this.channels.inbox(userId), null)
+  async unread (userId: string, { deliver }: Pick<SendOptions, 'deliver'> = {}): Promise<number> {
+    return this.#unreadIn(this.channels.inbox(userId, deliver), null)
   }
 
   /** How many messages of a channel lie after the cursor of a session; in an inbox, where it has none, after the user's. */
   unreadOf (channel: Channel, session: string): Promise<number> {
-    return this.#unreadIn(channel, session)
+    return this.#unreadIn(channel, channel.leased ? null : session)
   }
 
   async #unreadIn (channel: Channel, session: string | null): Promise<number> {
@@ -178,12 +184,13 @@ export class Broker {
   }
 
   /** See `Push.receipt`. */
-  async receipt (channel: string | { readonly userId: string }, position: Position, options?: ReceiptOptions): Promise<Receipt> {
-    return this.#receipt(typeof channel === 'string' ? this.channels.find(channel) : this.channels.inbox(channel?.userId), position, options)
+  async receipt (channel: string | InboxName, position: Position, options?: ReceiptOptions): Promise<Receipt> {
+    return this.#receipt(typeof channel === 'string' ? this.channels.find(channel) : this.channels.inbox(channel?.userId, channel?.deliver), position, options)
   }
 
-  #receipt ({ name }: Channel, position: Position | null, options: ReceiptOptions = {}): Promise<Receipt> {
-    return readReceipt(this.storage.cursors, name, this.#hub.find(name)?.subscriptions ?? [], position, options, this.settings.limits.historyPage)
+  #receipt (channel: Channel, position: Position | null, options: ReceiptOptions = {}): Promise<Receipt> {
+    const { name } = channel
+    return readReceipt(this.storage.cursors, channel, this.#hub.find(name)?.subscriptions ?? [], position, options, this.settings.limits.historyPage)
   }
 
   /** See `Push.history`. The server may read every channel, also one whose clients may not. */

@@ -1,11 +1,11 @@
-import type { Authorize, ChannelOptions, QoS, Retention, SlowPolicy } from '../../types/index.js'
+import type { Authorize, ChannelOptions, Deliver, QoS, Retention, SlowPolicy } from '../../types/index.js'
 import { isChannelName } from '../core/channel-name.js'
 import { ChannelPatterns } from '../core/channel-patterns.js'
 import { parseDuration } from '../core/duration.js'
 import { PushError } from '../core/errors.js'
 import { isUserId, NO_USER_ID } from '../core/user-id.js'
 import { NO_HOOKS, type ChannelHooks } from './hooks.js'
-import { INBOX, PRESENCE, USER, inboxOf, presenceLogOf, userChannelOf } from './own-channels.js'
+import { ANY_INBOX, INBOX, PRESENCE, USER, anyInboxOf, inboxOf, presenceLogOf, userChannelOf } from './own-channels.js'
 import { compileSchema, type DataSchema } from './schema.js'
 import type { PresenceSettings } from './settings.js'
 
@@ -46,6 +46,8 @@ export interface Channel {
   readonly kind: ChannelKind
   /** Of kind `presence`: the channel whose members they are. */
   readonly of?: Channel
+  /** Of kind `inbox`: whether one client at a time reads it, by a lease, from a cursor that is the user's. */
+  readonly leased?: true
   readonly params: Readonly<Record<string, string>>
   readonly rules: ChannelRules
 }
@@ -125,15 +127,18 @@ export class Channels {
   /** The channel that a client means. Throws as `find` does, `PUSH_FORBIDDEN` for the inbox of nobody, and `PUSH_NO_PRESENCE` where there are no members to hear of. */
   reach (name: string, { userId }: { readonly userId?: string }): Channel {
     if (name.startsWith(PRESENCE)) return this.presenceOf(this.withMembers(name.slice(PRESENCE.length)))
-    if (name !== INBOX) return this.find(name)
+    if (name !== INBOX && name !== ANY_INBOX) return this.find(name)
     if (userId === undefined) throw new PushError('PUSH_FORBIDDEN', 'an inbox belongs to a user')
-    return this.inbox(userId)
+    return this.inbox(userId, name === INBOX ? 'all' : 'any')
   }
 
-  /** The inbox of a user. Throws `PUSH_INVALID` for what names no user. */
-  inbox (userId: string): Channel {
+  /** The inbox of a user: what is for all of the user's clients, or for any one of them. Throws `PUSH_INVALID` for what names no user, and for another `deliver`. */
+  inbox (userId: string, deliver: Deliver = 'all'): Channel {
     if (!isUserId(userId)) throw new PushError('PUSH_INVALID', NO_USER_ID)
-    return { name: inboxOf(userId), wire: INBOX, kind: 'inbox', params: { userId }, rules: this.#inboxRules }
+    const common = { kind: 'inbox', params: { userId }, rules: this.#inboxRules } as const
+    if (deliver === 'all') return { name: inboxOf(userId), wire: INBOX, ...common }
+    if (deliver === 'any') return { name: anyInboxOf(userId), wire: ANY_INBOX, leased: true, ...common }
+    throw new PushError('PUSH_INVALID', "deliver must be 'all' or 'any'")
   }
 
   /** A channel that has members: a declared one, or the clients of a user. Throws as `find` does, and `PUSH_NO_PRESENCE`. */

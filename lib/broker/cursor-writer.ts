@@ -58,6 +58,13 @@ export class CursorWriter {
     if (idle) this.#defer(() => this.#send(channel, lane))
   }
 
+  /** Resolves when what was written for a session is stored, or will not be. Never rejects. */
+  async written (channel: string, session: string): Promise<void> {
+    for (let lane = this.#lanes.get(channel); lane !== undefined && (lane.flight !== null || lane.pending.has(session)); lane = this.#lanes.get(channel)) {
+      await (lane.flight ?? new Promise<void>((resolve) => this.#defer(resolve)))
+    }
+  }
+
   /** Forgets a session's cursor, after whatever is under way for it. */
   async remove (channel: string, session: string, generation: number): Promise<void> {
     const lane = this.#lanes.get(channel)

@@ -4,9 +4,9 @@ import type { CursorStore, LogStore } from '../../types/storage.js'
 import type { Clock } from '../core/clock.js'
 import { PushError } from '../core/errors.js'
 import { within } from '../core/hooks.js'
+import type { Channel } from './channels.js'
 import type { Counters } from './counters.js'
 import { decodeBody } from './encoding.js'
-import { INBOX } from './own-channels.js'
 import { loadUserCursor } from './user-cursor.js'
 import { Watchlist, type Watched } from './watchlist.js'
 
@@ -47,10 +47,10 @@ export class InboxWatch {
   }
 
   /** Watches a message that was just stored. `ttl` in milliseconds, if it has one. */
-  watch (userId: string, inbox: string, position: Position, body: Uint8Array, ttl = Infinity): void {
+  watch (inbox: Channel, position: Position, body: Uint8Array, ttl = Infinity): void {
     const { clock, notifyAfter } = this.#context
     const now = clock.now()
-    const watched = { userId, inbox, position, body: null }
+    const watched = { inbox, position, body: null }
     const isRoom = notifyAfter >= ttl || (this.#waiting?.add(now + notifyAfter, watched) ?? true)
     const isRoomToo = ttl === Infinity || (this.#expiring?.add(now + ttl, { ...watched, body }) ?? true)
     if (!isRoom || !isRoomToo) this.#passOver()
@@ -94,13 +94,14 @@ export class InboxWatch {
     }
   }
 
-  async #look ({ userId, inbox, position, body }: Watched, tell: InboxListener): Promise<void> {
+  async #look ({ inbox: { name, wire, params }, position, body }: Watched, tell: InboxListener): Promise<void> {
     const { cursors, clock, timeout } = this.#context
-    const cursor = await loadUserCursor(cursors, inbox)
+    const cursor = await loadUserCursor(cursors, name)
     if (cursor?.epoch === position.epoch && cursor.offset >= position.offset) return
-    const found = body ?? await this.#read(inbox, position)
+    const found = body ?? await this.#read(name, position)
     if (found === null) return
-    const message = decodeBody(INBOX, found, position)
+    const message = decodeBody(wire, found, position)
+    const userId = params.userId as string
     await within(clock, timeout, (async () => tell({ userId, message }))(), () => new PushError('PUSH_UNAVAILABLE', 'a listener of the inbox did not answer in time'))
   }
 

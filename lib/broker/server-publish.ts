@@ -1,5 +1,5 @@
 import type { Position, QoS } from '../../types/message.js'
-import type { PublishOptions, PublishResult, Receipt, ReceiptOptions } from '../../types/push.js'
+import type { PublishOptions, PublishResult, Receipt, ReceiptOptions, SendOptions } from '../../types/push.js'
 import type { AppendOutcome, Draft, Recognised } from '../../types/storage.js'
 import type { Clock } from '../core/clock.js'
 import { parseDuration } from '../core/duration.js'
@@ -7,7 +7,7 @@ import { PushError, toPushError } from '../core/errors.js'
 import type { Channel, Channels } from './channels.js'
 import type { Hub } from './hub.js'
 import { InOrder } from './in-order.js'
-import { INBOX } from './own-channels.js'
+import { ANY_INBOX, INBOX } from './own-channels.js'
 import type { Publication, Publishing } from './publishing.js'
 import { randomId } from './random-id.js'
 import type { Subscription } from './subscription.js'
@@ -46,8 +46,9 @@ export class ServerPublish {
   }
 
   /** See `Push.send`. Never an unhandled rejection. */
-  send (userId: string, data: unknown, options?: PublishOptions): Promise<PublishResult> {
-    return this.#guarded(INBOX, () => this.#context.channels.inbox(userId), data, options)
+  send (userId: string, data: unknown, options?: SendOptions): Promise<PublishResult> {
+    const deliver = options?.deliver
+    return this.#guarded(deliver === 'any' ? ANY_INBOX : INBOX, () => this.#context.channels.inbox(userId, deliver), data, options)
   }
 
   #guarded (name: string, find: () => Channel, data: unknown, options: PublishOptions = {}): Promise<PublishResult> {

@@ -20,6 +20,11 @@ export function sessionKeyOf (userId: string | undefined, { session, clientId }:
   return `${user}/s/${hash('sha256', `${user}/s/${session}`, 'base64url').slice(0, KEY)}`
 }
 
+/** The session that stands for the right to read what any one client of a user is to handle. No client's: those have one slash more. */
+export function leaseKeyOf (userId: string): string {
+  return `*/${encodeURIComponent(userId)}`
+}
+
 /** Whose session it is. Without a `clientId` of its own a client is named after its key. */
 export function clientOf (key: string): ClientName {
   const [user = '', kind, name = ''] = key.split('/')

@@ -1,6 +1,7 @@
 import type { Position } from '../../types/message.js'
 import type { Clock } from '../core/clock.js'
 import { Deadlines, type Deadline } from '../core/deadlines.js'
+import type { Channel } from './channels.js'
 
 /** Messages of one list at the most, and bytes of their bodies. */
 const MESSAGES = 100_000
@@ -8,8 +9,7 @@ const BODY_BYTES = 64 * 1024 * 1024
 
 /** A message that nobody has acknowledged yet. */
 export interface Watched {
-  readonly userId: string
-  readonly inbox: string
+  readonly inbox: Channel
   readonly position: Position
   /** Where it will be gone from the log by then. */
   readonly body: Uint8Array | null
@@ -39,22 +39,22 @@ export class Watchlist {
     entry.deadline = this.#deadlines.add(at, entry)
     this.#size++
     this.#bytes += bytes
-    const others = this.#inboxes.get(watched.inbox)
-    if (others === undefined) this.#inboxes.set(watched.inbox, new Set([entry]))
+    const others = this.#inboxes.get(watched.inbox.name)
+    if (others === undefined) this.#inboxes.set(watched.inbox.name, new Set([entry]))
     else others.add(entry)
     return true
   }
 
   /** Whether it is still in the list. */
   has (watched: Watched): boolean {
-    return this.#inboxes.get(watched.inbox)?.has(watched as Entry) ?? false
+    return this.#inboxes.get(watched.inbox.name)?.has(watched as Entry) ?? false
   }
 
   delete (watched: Watched): void {
     const entry = watched as Entry
-    const inbox = this.#inboxes.get(entry.inbox)
+    const inbox = this.#inboxes.get(entry.inbox.name)
     if (inbox?.delete(entry) !== true) return
-    if (inbox.size === 0) this.#inboxes.delete(entry.inbox)
+    if (inbox.size === 0) this.#inboxes.delete(entry.inbox.name)
     if (entry.deadline !== null) this.#deadlines.delete(entry.deadline)
     this.#size--
     this.#bytes -= entry.body?.byteLength ?? 0

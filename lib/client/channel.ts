@@ -76,8 +76,18 @@ export interface Channel<Data = unknown> extends AsyncIterable<Message<Data>> {
   on<E extends keyof ChannelEvents> (event: E, listener: (...args: ChannelEvents[E]) => unknown): () => void
 }
 
-/** The inbox of a client's user: a channel that only the server publishes to. Each client of a user has a cursor of its own. */
-export type Inbox<Data = unknown> = Omit<Channel<Data>, 'publish' | 'enter' | 'leave' | 'presence'>
+/** A channel that only the server publishes to, and only the client's user reads. */
+export type ReadChannel<Data = unknown> = Omit<Channel<Data>, 'publish' | 'enter' | 'leave' | 'presence'>
+
+/** The inbox of a client's user. Each client of a user has a cursor of its own. */
+export interface Inbox<Data = unknown> extends ReadChannel<Data> {
+  /**
+   * What any one client of the user is to handle. The user has one cursor, from which one connected client at a time reads; the others stand in line, with `ready` resolved, until it is
+   * their turn. At QoS 1 or 2 (default 1; `ready` rejects with `PUSH_INVALID` at QoS 0); `from` and `rewind` say nothing to the server. A client that
+   * loses its turn finishes the message that its handlers work on, and the next client may get it too.
+   */
+  readonly any: ReadChannel<Data>
+}
 
 /** What a channel needs of its client. */
 export interface ChannelContext {

@@ -1,5 +1,5 @@
 import type { AnyChannels } from '../../types/channels.js'
-import { INBOX, isChannelName } from '../core/channel-name.js'
+import { ANY_INBOX, INBOX, isChannelName } from '../core/channel-name.js'
 import type { Clock } from '../core/clock.js'
 import { PushError } from '../core/errors.js'
 import { isUserId, NO_USER_ID } from '../core/user-id.js'
@@ -7,7 +7,7 @@ import type { HelloFrame, WelcomeFrame } from '../protocol/frames.js'
 import { Acks } from './acks.js'
 import type { Client, ClientEvents } from './api.js'
 import { Backoff } from './backoff.js'
-import { channelOf, type Channel, type ChannelContext, type ChannelEvents, type Inbox } from './channel.js'
+import { channelOf, type Channel, type ChannelContext, type ChannelEvents, type Inbox, type ReadChannel } from './channel.js'
 import { ChannelListeners } from './channel-listeners.js'
 import { Closing } from './closing.js'
 import { dispatch } from './dispatch.js'
@@ -143,8 +143,12 @@ class PushClient implements Client {
   }
 
   get inbox (): Inbox {
-    const { publish, enter, leave, presence, ...inbox } = channelOf(INBOX, this.#channelContext)
-    return inbox
+    return { ...this.#readable(INBOX), any: this.#readable(ANY_INBOX) }
+  }
+
+  #readable (name: string): ReadChannel {
+    const { publish, enter, leave, presence, ...channel } = channelOf(name, this.#channelContext)
+    return channel
   }
 
   user (id: string): User {

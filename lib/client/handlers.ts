@@ -102,9 +102,14 @@ export class DeliveryQueue {
     this.#pump()
   }
 
-  /** Forgets what waits. A message that was to be tried again stays unsettled, and so unacknowledged; handlers at work may still settle theirs. */
+  /** Hands nothing more over for good, and forgets as {@link DeliveryQueue.forget} does. */
   stop (): void {
     this.pause()
+    this.forget()
+  }
+
+  /** Forgets what waits. A message that was to be tried again stays unsettled, and so unacknowledged; handlers at work may still settle theirs. */
+  forget (): void {
     this.#items = []
     this.#head = 0
     if (this.#retries.size === 0) return

@@ -1,5 +1,6 @@
 import type { Position } from '../../types/message.js'
 import type { Clock } from '../core/clock.js'
+import { ANY_INBOX } from '../core/channel-name.js'
 import { PRESENCE } from '../core/presence-log.js'
 import { isThenable } from './emitter.js'
 import type { ClientStore } from './options.js'
@@ -69,8 +70,8 @@ export class SavedState {
 
   /** Remembers what was handled in a channel. Saved before long, or by the next {@link SavedState.save}. */
   handled (channel: string, position: Position): void {
-    // Who is there is read anew by the next process: where this one stood says nothing to it.
-    if (!this.enabled || channel.startsWith(PRESENCE)) return
+    // Who is there is read anew by the next process, and what any one client handles goes on from the user's cursor: where this one stood says nothing.
+    if (!this.enabled || channel === ANY_INBOX || channel.startsWith(PRESENCE)) return
     this.cursors.delete(channel)
     this.cursors.set(channel, position)
     if (this.cursors.size > MAX_CURSORS) this.forget(this.cursors.keys().next().value as string)

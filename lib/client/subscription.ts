@@ -1,5 +1,6 @@
 import type { Gap, Position, QoS } from '../../types/message.js'
 import type { Clock } from '../core/clock.js'
+import { ANY_INBOX } from '../core/channel-name.js'
 import { PushError } from '../core/errors.js'
 import { samePosition, verdict } from '../core/position.js'
 import type { GapFrame, MessageBody, MessagesFrame, SkipFrame, SubscriptionRequest, SubscriptionVerdict } from '../protocol/frames.js'
@@ -56,6 +57,8 @@ export class Subscription {
   handled: Position | null
   rewind: number | undefined
   from: Position | undefined
+  /** Whether other clients of the user read here too, one at a time: then where it stands is the server's word. */
+  readonly #isShared: boolean
   readonly #context: SubscriptionContext
   readonly #backoff: Backoff
   #members: readonly Joined[] = []
@@ -69,6 +72,7 @@ export class Subscription {
 
   constructor (channel: string, saved: Position | undefined, context: SubscriptionContext) {
     this.channel = channel
+    this.#isShared = channel === ANY_INBOX
     this.#context = context
     this.#backoff = context.backoff()
     this.received = this.handled = saved ?? null
@@ -129,6 +133,7 @@ export class Subscription {
     const position = this.received ?? this.from
     this.#asked = qos
     this.#asking = true
+    if (this.#isShared) return { channel, qos }
     return { channel, qos, ...(position !== undefined && { position }), ...(position === undefined && rewind !== undefined && { rewind }) }
   }
 
@@ -153,6 +158,10 @@ export class Subscription {
     const gap = verdict === 'lost' && answer.gap !== undefined ? { channel, ...answer.gap, position } : undefined
     this.#stand(position, gap)
     this.#context.onVerdict({ channel, qos, verdict, position, ...(gap !== undefined && { gap }) })
+    this.#answered(asked)
+  }
+
+  #answered (asked: QoS): void {
     for (const member of this.#members) {
       if (member.qos <= asked) member.ready()
     }
@@ -160,9 +169,25 @@ export class Subscription {
     if (this.qos > asked && !this.#asking) this.ask()
   }
 
+  // Another client of the user reads, and the server will say when it is this one's turn. [P-6.6]
+  #standInLine (): void {
+    this.#granted = null
+    this.#backoff.reset()
+    this.#giveUpTurn()
+    this.#context.acks.forget(this.channel) // whoever reads now acknowledges
+    this.#answered(this.#asked ?? this.qos)
+  }
+
+  // What no handler works on yet is another client's from now on. What this one has handled it need not handle again.
+  #giveUpTurn (): void {
+    this.queue.forget()
+    this.received = this.queue.current?.position ?? this.handled
+  }
+
   /** The server refused. What may succeed later is asked again; otherwise the subscription ends for all its handlers. */
   refuse (error: PushError): void {
     this.#asking = false
+    if (error.code === 'PUSH_HELD') return this.#standInLine()
     this.#context.onError(this.channel, error)
     if (error.retryable) return this.#askLater(this.#backoff.next())
     this.close(error)
@@ -210,6 +235,7 @@ export class Subscription {
     this.#asking = false
     this.#releaseAsk?.()
     this.#releaseAsk = null
+    if (this.#isShared) this.#giveUpTurn()
   }
 
   /** Ends it for all handlers. */
@@ -265,6 +291,7 @@ export class Subscription {
   }
 
   #acknowledge (): void {
+    if (this.#isShared && this.#granted === null) return // it is not its turn
     if (this.handled !== null) this.#context.acks.note(this.channel, this.handled, this.#ackQoS)
   }
 

@@ -1,4 +1,5 @@
 import type { Message, Position, QoS } from '../../types/message.js'
+import { ANY_INBOX } from '../core/channel-name.js'
 import { PushError } from '../core/errors.js'
 import { isCode } from '../protocol/codes.js'
 import type { GapFrame, MessagesFrame, SkipFrame, SubscribedFrame, SubscriptionRequest, UnsubscribedFrame, WelcomeFrame } from '../protocol/frames.js'
@@ -115,8 +116,9 @@ export class Subscriptions {
     }
   }
 
-  /** The server subscribed on its own account. [P-3.8] */
+  /** The server subscribed on its own account, [P-3.8], or it is this client's turn, [P-6.6]. */
   granted (answer: SubscribedFrame): void {
+    if (answer.channel === ANY_INBOX) return this.#byChannel.get(ANY_INBOX)?.accept(answer)
     this.#of(answer.channel).grant(answer, { handler: this.#onMessage, policy: NO_RETRIES, qos: answer.qos, ready: () => {}, ended: () => {} })
   }
 

@@ -12,6 +12,8 @@ const TargetSchema = Type.Object({ userId: Type.Optional(Type.String()), clientI
 const CommandSchema = Type.Union([
   Type.Object({ do: Type.Literal('subscribe'), channel: Type.String(), qos: Type.Union([Type.Literal(0), Type.Literal(1), Type.Literal(2)]) }),
   Type.Object({ do: Type.Literal('unsubscribe'), channel: Type.String() }),
+  // To nodes: what is for any one client of the user may be read.
+  Type.Object({ do: Type.Literal('read') }),
   Type.Object({ do: Type.Literal('disconnect'), code: Type.String(), reason: Type.Optional(Type.String({ maxLength: MAX_REASON })) })
 ])
 /** What is done to clients. */

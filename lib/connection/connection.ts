@@ -2,6 +2,7 @@ import type { Side } from '../../types/hooks.js'
 import { encodeFrame } from '../broker/encoding.js'
 import type { Stay } from '../broker/presence.js'
 import type { Subscription } from '../broker/subscription.js'
+import { ANY_INBOX } from '../core/channel-name.js'
 import { toPushError } from '../core/errors.js'
 import { decodeClientFrame } from '../protocol/codec.js'
 import { codes, type Code } from '../protocol/codes.js'
@@ -212,10 +213,10 @@ export class Connection implements Living, Newcomer, Writer, Throttled {
   leave (channel: string, by: Side | null = 'client'): void {
     if (by === null || !this.#stays?.has(channel)) this.#grants?.release(channel)
     const subscription = this.subscriptions.get(channel)
-    if (subscription === undefined) return
-    subscription.close()
+    subscription?.close()
     this.subscriptions.delete(channel)
-    if (by === null) return
+    if (channel === ANY_INBOX && by !== null) this.service.readers.leave(this)
+    if (subscription === undefined || by === null) return
     const { client } = subscription
     const { name, params, rules } = this.service.broker.channels.reach(channel, client)
     rules.hooks.unsubscribe?.({ channel: name, params, client, by })
@@ -262,6 +263,7 @@ export class Connection implements Living, Newcomer, Writer, Throttled {
     this.session?.release(this.subscriptions.values())
     for (const subscription of this.subscriptions.values()) subscription.close()
     this.subscriptions.clear()
+    this.service.readers.leave(this)
     this.#runs = null
     if (this.#stays !== null) this.#endStays(this.#stays)
     if (this.#entered) this.#tellEnd()

@@ -1,10 +1,12 @@
 import type { ConnectEvent, Side } from '../../types/hooks.js'
+import type { QoS } from '../../types/message.js'
 import type { Identity } from '../../types/options.js'
 import type { Broker } from '../broker/broker.js'
 import type { Channel } from '../broker/channels.js'
 import type { Outlet } from '../broker/outlet.js'
 import type { Answers } from '../broker/permissions.js'
 import type { Stay } from '../broker/presence.js'
+import type { Started } from '../broker/subscribing.js'
 import type { Subscription } from '../broker/subscription.js'
 import { PushError } from '../core/errors.js'
 import type { Code } from '../protocol/codes.js'
@@ -37,6 +39,17 @@ export interface Peer {
 /** What a goodbye says besides its code. */
 export type Farewell = Omit<GoodbyeFrame, 'type' | 'code'>
 
+/** Who reads what any one client of a user is to handle, and who stands in line. */
+export interface Readers {
+  /**
+   * Subscribes a connection to it if it is its turn. Otherwise it stands in line from now on, is subscribed later on the server's own account, and this rejects with `PUSH_HELD`.
+   * Rejects with `PUSH_INVALID` at QoS 0, with the storage's error, or with a code if the connection has no room or has ended.
+   */
+  attach (connection: ConnectionContext, channel: Channel, qos: QoS): Promise<Started>
+  /** A connection wants it no more, or has ended; its subscription, if it had one, is closed. */
+  leave (connection: ConnectionContext): void
+}
+
 /** What a connection sees of the service it belongs to. */
 export interface ServiceContext {
   readonly broker: Broker
@@ -46,6 +59,7 @@ export interface ServiceContext {
   readonly expiry: Expiry
   /** What is allowed for a time, by the monotonic clock. */
   readonly grants: Expiry
+  readonly readers: Readers
   /** If this node vanished now: over how many milliseconds its clients should come back. */
   readonly spread: number
   /** Whether memory is nearly used up, and nothing new should begin. */

@@ -2,7 +2,6 @@ import type { Clients, ClientsTarget } from '../../types/push.js'
 import type { FeedListener } from '../../types/storage.js'
 import type { Channel } from '../broker/channels.js'
 import { CONTROL } from '../broker/own-channels.js'
-import { randomId } from '../broker/random-id.js'
 import { PushError } from '../core/errors.js'
 import type { QoS } from '../../types/message.js'
 import { decodeOrder, encodeOrder, isDisconnectCode, readDisconnect, readTarget, type Command } from './command.js'
@@ -15,8 +14,6 @@ import type { Service } from './service.js'
 export class Control implements FeedListener {
   readonly #service: Service
   readonly #onError: (error: unknown) => void
-  /** Its own orders come back to it. */
-  readonly #node = randomId()
   #leave: (() => Promise<void>) | null = null
 
   constructor (service: Service, onError: (error: unknown) => void) {
@@ -55,7 +52,7 @@ export class Control implements FeedListener {
     const ordered = (async () => {
       const command = read()
       const { feed } = this.#service.broker.storage
-      await Promise.all([this.#apply(target, command), feed.broadcast(CONTROL, [encodeOrder({ node: this.#node, target, command })])])
+      await Promise.all([this.#apply(target, command), feed.broadcast(CONTROL, [encodeOrder({ node: this.#service.node, target, command })])])
     })()
     ordered.catch(this.#onError)
     return ordered
@@ -66,7 +63,7 @@ export class Control implements FeedListener {
   volatile (bodies: readonly Uint8Array[]): void {
     for (const body of bodies) {
       const order = decodeOrder(body)
-      if (order === null || order.node === this.#node) continue
+      if (order === null || order.node === this.#service.node) continue // its own come back to it
       this.#apply(order.target as ClientsTarget, order.command).catch(this.#onError)
     }
   }
@@ -86,6 +83,7 @@ export class Control implements FeedListener {
         for (const connection of connections) connection.end(code, reason === undefined ? {} : { reason })
         return
       }
+      case 'read': return this.#service.readers.look(target.userId as string)
       case 'subscribe': {
         const channel = this.#find(command.channel)
         return this.#inTurn(connections, channel, (connection) => subscribe(connection, channel, command.qos))

@@ -1,6 +1,10 @@
 import type { ClientsTarget } from '../../types/push.js'
 import type { Broker } from '../broker/broker.js'
+import { randomId } from '../broker/random-id.js'
+import { PushError } from '../core/errors.js'
+import { within } from '../core/hooks.js'
 import { Admission, type ConnectionLimit, type Entry } from './admission.js'
+import { AnyInboxes } from './any-inboxes.js'
 import { Buffers } from './buffers.js'
 import { Connection } from './connection.js'
 import type { ConnectionContext, ConnectionLog, Peer, ServiceContext } from './context.js'
@@ -25,6 +29,9 @@ export class Service implements ServiceContext {
   readonly buffers: Buffers
   readonly expiry: Expiry
   readonly grants: Expiry
+  readonly readers: AnyInboxes
+  /** What this node calls itself when it tells the others something. */
+  readonly node = randomId()
   /** New connections refused since the start: there was no room for them. */
   refused = 0
   readonly #admission: Admission
@@ -44,6 +51,7 @@ export class Service implements ServiceContext {
     this.heartbeat = new Heartbeat(broker.clock, broker.settings.heartbeat.interval / 2)
     this.expiry = new Expiry(broker.clock, 'timestamp')
     this.grants = new Expiry(broker.clock, 'now')
+    this.readers = new AnyInboxes(broker, this.heartbeat, this.node)
     this.buffers = new Buffers(broker.settings.limits.bufferedBytesTotal)
     this.#admission = new Admission(broker.settings.limits, broker.clock, heapUsed)
     this.#unwatch = broker.storage.sessions.watch((session, generation) => this.#supersede(session, generation))
@@ -157,11 +165,15 @@ export class Service implements ServiceContext {
     this.#unwatch()
     const { spread } = this
     for (const connection of [...this.#connections.keys()]) connection.end('PUSH_GOING_AWAY', { after: [0, spread] })
-    if (this.#connections.size === 0) return
-    await new Promise((resolve) => { this.#closing = resolve })
+    const { clock, settings: { limits } } = this.broker
+    const left = () => new PushError('PUSH_STORAGE_UNKNOWN', 'leases could not be given back in time')
+    const givenBack = within(clock, limits.closeGrace, this.readers.close(), left).catch(this.broker.onError)
+    if (this.#connections.size > 0) await new Promise((resolve) => { this.#closing = resolve })
+    await givenBack
   }
 
   #supersede (session: string, generation: number): void {
+    this.readers.hear(session, generation)
     for (const connection of [...this.#bySession.get(session) ?? []]) connection.session?.hear(generation)
   }
 }

@@ -4,7 +4,7 @@ import type { Position, Publisher } from '../../types/message.js'
 import type { Broker } from '../broker/broker.js'
 import { clientOf, sessionKeyOf } from '../broker/session-key.js'
 import type { Subscription } from '../broker/subscription.js'
-import { INBOX } from '../core/channel-name.js'
+import { ANY_INBOX, INBOX } from '../core/channel-name.js'
 import type { Code } from '../protocol/codes.js'
 import type { HelloFrame, ServerFrame } from '../protocol/frames.js'
 
@@ -13,6 +13,9 @@ interface Owner {
   send (frame: ServerFrame): void
   end (code: Code): void
 }
+
+/** Whether the session has a cursor there: where one client reads for all of its user's, the cursor is the user's. */
+const hasCursor = ({ qos, wire }: Subscription): boolean => qos > 0 && wire !== ANY_INBOX
 
 /** What a connection needs of the session it belongs to: its name, its generation, and the writing of its cursors. */
 export class Session {
@@ -124,7 +127,7 @@ export class Session {
 
   /** Writes the acknowledgements of a subscription behind, and where it starts if nobody knew it. */
   follow (subscription: Subscription): void {
-    if (subscription.qos === 0) return
+    if (!hasCursor(subscription)) return
     subscription.onAcknowledged = (position) => {
       this.#commit(subscription, position)
       if (subscription.wire === INBOX) this.#broker.acknowledgeForUser(subscription.channel, position)
@@ -133,20 +136,20 @@ export class Session {
   }
 
   #prolong (subscription: Subscription): void {
-    const { acknowledged, qos } = subscription
-    if (qos > 0 && acknowledged !== null) this.#commit(subscription, acknowledged)
+    const { acknowledged } = subscription
+    if (hasCursor(subscription) && acknowledged !== null) this.#commit(subscription, acknowledged)
   }
 
   #commit ({ channel, wire, qos }: Subscription, position: Position): void {
     const commit = { session: this.key, generation: this.generation, number: ++this.#number, position, ttl: this.#life }
     this.#broker.cursors.write(channel, commit, (outcome) => {
       if (outcome === 'fenced') this.#owner?.end('PUSH_SUPERSEDED')
-      else if (qos === 2) this.#confirm(wire, position)
+      else if (qos === 2) this.confirm(wire, position)
     })
   }
 
-  // One frame for all channels whose cursors were stored in this tick. [P-4.8]
-  #confirm (channel: string, position: Position): void {
+  /** Tells the client that a cursor is stored: one frame for all channels of this tick. [P-4.8] */
+  confirm (channel: string, position: Position): void {
     if (this.#confirmed !== null) {
       this.#confirmed.set(channel, position)
       return

@@ -1,6 +1,9 @@
 /** What a client calls its user's inbox: nobody else may know it, so it needs no name of its own in frames. */
 export const INBOX = '$inbox'
 
+/** What a client calls the part of it that one client of the user is to handle, whichever. */
+export const ANY_INBOX = '$inbox/any'
+
 /** Longest channel name or pattern, in characters (all of them ASCII). */
 export const MAX_CHANNEL_LENGTH = 255
 

@@ -42,6 +42,7 @@ export const codes = {
   PUSH_NO_HISTORY: { close: null, status: 403, retry: 'never', text: 'the channel keeps no history' },
   PUSH_NO_PRESENCE: { close: null, status: 403, retry: 'never', text: 'the channel has no members' },
   PUSH_INVALID: { close: null, status: 400, retry: 'never', text: 'invalid argument' },
+  PUSH_HELD: { close: null, status: 409, retry: 'never', text: 'another client of the user reads it; you will be told when it is your turn' },
   PUSH_ID_CONFLICT: { close: null, status: 409, retry: 'never', text: 'the id was used for another message' },
   PUSH_BUSY: { close: null, status: 503, retry: 'later', text: 'too much work is waiting' },
   PUSH_ABORTED: { close: null, status: 499, retry: 'never', text: 'given up by the caller before it was sent' },

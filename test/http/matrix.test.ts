@@ -32,6 +32,8 @@ const everybody: Record<string, Row> = {
   'OPEN/1': all(UNKNOWN),
   '$inbox/alice': all(INVALID),
   '$inbox/bob': all(INVALID),
+  '$inbox-any/bob': all(INVALID),
+  '$inbox/any/': all(INVALID),
   '$presence/open/1': [NO_PRESENCE, INVALID, NO_PRESENCE, NO_PRESENCE, INVALID, INVALID],
   '$presence/$inbox': all(INVALID),
   '$presence/$user/': all(INVALID),
@@ -47,6 +49,8 @@ const hidden: Row = [FORBIDDEN, INVALID, NO_HISTORY, FORBIDDEN, INVALID, INVALID
 const user = (presence: Outcome): Row => [INVALID, INVALID, INVALID, INVALID, presence, INVALID]
 const inbox: Row = ['yes', INVALID, 'yes', 'yes', INVALID, INVALID]
 
+const foreign: Row = [FORBIDDEN, INVALID, FORBIDDEN, FORBIDDEN, INVALID, INVALID]
+
 const of = (name: string, isMine: boolean): Record<string, Row> => ({
   [`private/${name}`]: isMine ? mine : denied,
   [`$presence/private/${name}`]: isMine ? shown : hidden,
@@ -54,7 +58,7 @@ const of = (name: string, isMine: boolean): Record<string, Row> => ({
   [`$presence/$user/${name}`]: isMine ? shown : hidden
 })
 const tables: Record<string, Record<string, Row>> = {
-  anonymous: { ...everybody, ...of('alice', false), ...of('bob', false), 'private/undefined': denied, $inbox: [FORBIDDEN, INVALID, FORBIDDEN, FORBIDDEN, INVALID, INVALID] },
+  anonymous: { ...everybody, ...of('alice', false), ...of('bob', false), 'private/undefined': denied, $inbox: foreign, '$inbox/any': foreign },
   alice: { ...everybody, ...of('alice', true), ...of('bob', false), $inbox: inbox },
   bob: { ...everybody, ...of('alice', false), ...of('bob', true), $inbox: inbox }
 }

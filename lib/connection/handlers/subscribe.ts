@@ -1,4 +1,4 @@
-import type { Started } from '../../broker/subscribing.js'
+import type { Started, SubscribeRequest } from '../../broker/subscribing.js'
 import type { Channel } from '../../broker/channels.js'
 import { PushError, toPushError } from '../../core/errors.js'
 import type { SubscribeFrame, SubscriptionRequest } from '../../protocol/frames.js'
@@ -45,10 +45,15 @@ async function mayReadPast (connection: ConnectionContext, channel: Channel): Pr
 
 /** The same for a client of whom nobody asks whether it may. `mayReadPast`: asks whether it may begin earlier than the server knows it to have been; absent: it may. */
 export async function attach (connection: ConnectionContext, channel: Channel, { qos, position, rewind }: Omit<SubscriptionRequest, 'channel'>, mayReadPast?: () => Promise<boolean>): Promise<Started> {
-  const name = channel.wire
-  const { key, client } = sessionOf(connection)
-  const since = connection.subscriptions.get(name)?.since
-  const started = await connection.service.broker.subscribe({ channel, session: key, client, qos, position, rewind, mayReadPast, since, outlet: connection.outgoing })
+  if (channel.leased) return connection.service.readers.attach(connection, channel, qos)
+  const since = connection.subscriptions.get(channel.wire)?.since
+  return start(connection, { channel, session: sessionOf(connection).key, qos, position, rewind, mayReadPast, since, outlet: connection.outgoing })
+}
+
+/** The same, from the cursor of whichever session, and writing to whichever outlet. */
+export async function start (connection: ConnectionContext, request: Omit<SubscribeRequest, 'client'>): Promise<Started> {
+  const name = request.channel.wire
+  const started = await connection.service.broker.subscribe({ ...request, client: sessionOf(connection).client })
   try {
     if (connection.ended) throw new PushError('PUSH_CLOSED')
     assertRoom(connection, name) // others may have begun meanwhile

@@ -76,6 +76,15 @@ function sessionsAndCursors (kit: Kit): void {
     assert.ok((await two.sessions.claim('s', LONG)).generation > latest, 'made anew on the other node')
   })
 
+  kit.together('supports: shared: of two nodes that acquire at once one gets it, and the other one not before it is removed', async (one, two) => {
+    const outcomes = await Promise.all(Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? one : two).sessions.acquire('s', LONG)))
+    const [taken, ...more] = outcomes.filter((outcome) => outcome !== null)
+    assert.deepEqual([more, await two.sessions.find('s')], [[], taken])
+    await one.sessions.remove('s', taken?.generation as number)
+    assert.notEqual(await two.sessions.acquire('s', LONG), null)
+    assert.equal(await one.sessions.acquire('s', LONG), null)
+  })
+
   kit.together('supports: shared: a claim on one node is heard on the other, and fences there', async (one, two) => {
     const heard: number[] = []
     two.sessions.watch((_, generation) => { heard.push(generation) })
