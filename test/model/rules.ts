@@ -36,7 +36,7 @@ export const rules: readonly Rule[] = [
   one('2 confirmed after the cursor is committed', 'connection/session.js', '#commit({ channel, wire, qos }, position) {', "#commit({ channel, wire, qos }, position) {\n        this.#owner?.send({ type: 'confirmed', positions: [{ channel: wire, ...position }] });", 'confirmed-not-stored'),
   one('2 the window bounds what is in flight', 'core/window.js', 'this.limit = position + size', 'this.limit = Infinity', 'window'),
   one('2 what is lost is said: retention', 'core/position.js', "reason: 'retention', from, to, count: to - from + 1 }", "reason: 'retention', from: to, to, count: 1 }", 'hole', 'lost', 'acknowledged-not-handled', 'resumed-wrong'),
-  one('2 what is lost is said: another epoch', 'core/position.js', "return { position: { epoch, offset: first - 1 }, gap: unknown('epoch') }", 'return { position: { epoch, offset: first - 1 } }', 'lost', 'silent-epoch', 'wire-hole', 'acknowledged-not-handled', 'hole', 'cursor-leads'),
+  one('2 what is lost is said: another epoch', 'core/position.js', "return { position: { epoch, offset: first - 1 }, gap: unknown('epoch') }", 'return { position: { epoch, offset: first - 1 } }', 'lost', 'silent-epoch', 'wire-hole', 'acknowledged-not-handled', 'hole', 'cursor-leads', 'resumed-wrong'),
   { ...one('2 QoS 0 is not sent a second time from the log', 'broker/segments.js', '(qos > 0 || offset <= rewound)', 'true', 'repeat'), from: 70 },
   // ---- 7. storage
   one('7 a late write of an old connection is fenced', 'storage/memory/cursors.js', 'stored.generation > commit.generation', 'false', 'not-fenced'),
@@ -44,14 +44,14 @@ export const rules: readonly Rule[] = [
   { ...one('7 across epochs by (generation, number)', 'storage/memory/cursors.js', 'else if (isLater)', 'else', 'cursor-back'), focus: { actions: { storeLost: 6, takeOver: 8, cut: 20 }, storage: { latency: 600, late: 0.2 } } },
   // ---- 11. what breaks if built carelessly
   one('11.1 one append of a publisher after the other', 'connection/publish-run.js', 'if (this.idle)', 'if (true)', 'publisher-order', 'acknowledged-not-stored', 'never-settled', 'refused-stored', 'not-live'),
-  one('11.1 repeats are recognised before authorisation', 'connection/publish-run.js', 'if (await this.#answerRepeat(publication, frame))', 'if (false)', 'needless-unknown', 'refused-stored'),
+  one('11.1 repeats are recognised before authorisation', 'connection/publish-run.js', 'await this.#answerRepeat(publication, frame) ||', 'false ||', 'needless-unknown', 'refused-stored'),
   one('11.1 discard until restart', 'connection/publish-run.js', 'if (this.#discarding)', 'if (false)', 'publisher-order', 'acknowledged-not-stored', 'refused-stored', 'stored-twice'),
   one('11.1 go back N', 'client/publisher.js', 'this.#goBack(run);\n        const error', 'const error', 'never-settled', 'publisher-order'),
   one('11.1 an unknown outcome is retried with the same numbers', 'client/publisher.js', 'if (!error.retryable) {', 'for (const each of run.items) each.key = null;\n        if (!error.retryable) {', 'stored-twice', 'publisher-order'),
   one('11.1 a refusal after an earlier send is unknown', 'client/outbox.js', 'if (item.doubtful)', 'if (false)', 'refused-stored'),
   one('11.1 a lost session makes a new identity', 'client/publisher.js', 'if (!frame.resumed)', 'if (false)', 'sent-anew'),
   one('11.1 what was sent at QoS 2 under a lost session is unknown', 'client/publisher.js', 'if (item.qos === 2 && item.doubtful)', 'if (false)', 'sent-anew'),
-  { ...one('11.1 numbers are saved before they are used (QoS 2)', 'client/publisher.js', 'if (item.qos < 2 || item.saved || !saved.enabled)', 'if (true)', 'stored-twice', 'sent-anew'), from: 1210 },
+  { ...one('11.1 numbers are saved before they are used (QoS 2)', 'client/publisher.js', 'if (item.qos < 2 || item.saved || !saved.enabled)', 'if (true)', 'stored-twice', 'sent-anew'), from: 1740 },
   one('11.2 a hole on purpose states its range', 'broker/pages.js', 'return segments(from, records, rewound).map(', 'return segments(from, records, rewound).filter(({ bodies }) => bodies !== null).map(', 'wire-hole', 'lost', 'not-live'),
   one('11.3 acknowledged means handled', 'client/subscription.js', 'this.#deliver(body, this.received = { epoch, offset: from + i })', '(this.#deliver(body, this.received = { epoch, offset: from + i }), this.#advance(this.received))', 'acknowledged-not-handled'),
   one('11.3 handlers of a channel run one after the other', 'client/handlers.js', 'while (this.#current === null && ', 'while (', 'acknowledged-not-handled', 'resumed-wrong', 'thrown', 'disorder', 'lost', 'repeat', 'unhandled-rejection'),
@@ -80,7 +80,7 @@ export const rules: readonly Rule[] = [
   one('11.9 the shared buffer: only for cursors that stand exactly before it', 'broker/topic.js', 'subscription.ready === from &&', 'subscription.ready !== -1 &&', 'wire-hole', 'wire-repeat'),
   one('11.9 the shared buffer: only where the window is open for all of it', 'broker/topic.js', '&& to <= subscription.limit', '', 'window'),
   { ...one('11.9 the shared buffer: only within the epoch', 'broker/topic.js', '&& subscription.epoch === epoch', '', 'wire-hole'), focus: { actions: { storeLost: 8, serverPublish: 40 } } },
-  { ...one('11.11 ownership begins with the first frame after the hello', 'connection/opening.js', 'await greet(this.#connection, hello, authenticate, request);', 'await greet(this.#connection, hello, authenticate, request); await this.#claim();', 'not-live', 'cursor-leads', 'two-owners', 'resumed-wrong'), from: 265 },
+  { ...one('11.11 ownership begins with the first frame after the hello', 'connection/opening.js', 'await greet(this.#connection, hello, authenticate, request);', 'await greet(this.#connection, hello, authenticate, request); await this.#claim();', 'not-live', 'cursor-leads', 'two-owners', 'resumed-wrong'), from: 1140 },
   {
     rule: '11.11 whoever was overtaken is closed',
     mutations: [
