@@ -4,7 +4,7 @@ import type { Position } from '../../../types/message.js'
 import type { CursorCommit, CursorStore } from '../../../types/storage.js'
 import type { Channels, Cursor } from './channels.js'
 import { ExpiringMap } from './expiring-map.js'
-import type { Lifecycle } from './lifecycle.js'
+import type { Lifecycle } from '../lifecycle.js'
 import { Smallest } from './smallest.js'
 
 /** The cursors of all channels, in memory. */

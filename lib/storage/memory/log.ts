@@ -6,7 +6,7 @@ import type { Budget } from './budget.js'
 import { ChannelLog, newEpoch, slotOf, type KeyLimits } from './channel-log.js'
 import type { Channels } from './channels.js'
 import type { MemoryFeed } from './feed.js'
-import type { Lifecycle } from './lifecycle.js'
+import type { Lifecycle } from '../lifecycle.js'
 
 /** What the log shares with the other ports, and its limits. */
 export interface LogParts {

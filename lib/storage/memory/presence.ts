@@ -6,7 +6,7 @@ import type { EnterChange, Entered, LeaveChange, Left, MemberFence, MemberPage, 
 import type { Budget } from './budget.js'
 import type { Channels } from './channels.js'
 import { ExpiringMap, type Expiring } from './expiring-map.js'
-import type { Lifecycle } from './lifecycle.js'
+import type { Lifecycle } from '../lifecycle.js'
 import type { MemoryLog } from './log.js'
 import { Members, isLater } from './members.js'
 

@@ -1,21 +1,25 @@
-import { PushError, toPushError } from '../../core/errors.js'
-import type { StorageContext } from '../../../types/storage.js'
+import { PushError, toPushError } from '../core/errors.js'
+import type { StorageContext } from '../../types/storage.js'
 
 /** Whether the storage is open, asked by every operation of every port. */
 export class Lifecycle {
-  #state: 'new' | 'open' | 'closed' = 'new'
+  #state: 'new' | 'opening' | 'open' | 'closed' = 'new'
   #context: StorageContext | undefined
 
   get isOpen (): boolean {
     return this.#state === 'open'
   }
 
-  /** Resolves once operations are let through. Rejects with `PUSH_STORAGE_CLOSED` if it was opened or closed before. */
-  async open (context: StorageContext): Promise<void> {
-    await null // operations begun in this very turn come before `open` has resolved
+  /**
+   * Opens: operations are let through once `work` is done. Rejects with `PUSH_STORAGE_CLOSED` if it was opened or closed before, or meanwhile, and as `work` does.
+   */
+  async open (context: StorageContext, work: () => Promise<void> = async () => {}): Promise<void> {
     if (this.#state !== 'new') throw new PushError('PUSH_STORAGE_CLOSED', 'the storage was opened or closed before')
-    this.#state = 'open'
+    this.#state = 'opening'
     this.#context = context
+    await work() // operations begun in this very turn come before `open` has resolved
+    if (this.#state !== 'opening') throw new PushError('PUSH_STORAGE_CLOSED', 'the storage was closed while it was opening')
+    this.#state = 'open'
   }
 
   close (): void {

@@ -1,0 +1,42 @@
+import type { FeedRecord } from '../../../types/storage.js'
+import type { QoS } from '../../../types/message.js'
+
+// What travels on the feed. `R<epoch> <offset>\n`, then records; or `V`, then messages that are not stored. Each is its length (4 bytes, big-endian), a byte with its qos, and
+// the encoded message. The script that appends writes the first kind.
+
+const RECORDS = 'R'.charCodeAt(0)
+const HEAD = 5
+
+/** What was announced. Its bodies are views of the bytes that came. */
+export type Announcement =
+  | { readonly kind: 'records', readonly epoch: string, readonly from: number, readonly records: readonly FeedRecord[] }
+  | { readonly kind: 'volatile', readonly bodies: readonly Uint8Array[] }
+
+export function decodeAnnouncement (bytes: Buffer): Announcement {
+  if (bytes[0] !== RECORDS) return { kind: 'volatile', bodies: decodeRecords(bytes, 1).map(({ body }) => body) }
+  const end = bytes.indexOf('\n')
+  const [epoch = '', from] = bytes.toString('latin1', 1, end).split(' ')
+  return { kind: 'records', epoch, from: Number(from), records: decodeRecords(bytes, end + 1) }
+}
+
+/** Announces messages that have no place in the log. */
+export function encodeVolatile (bodies: readonly Uint8Array[]): Buffer {
+  const parts: Uint8Array[] = [Buffer.from('V')]
+  for (const body of bodies) {
+    const head = Buffer.alloc(HEAD)
+    head.writeUInt32BE(body.byteLength)
+    parts.push(head, body)
+  }
+  return Buffer.concat(parts)
+}
+
+function decodeRecords (bytes: Buffer, start: number): FeedRecord[] {
+  const records: FeedRecord[] = []
+  for (let at = start; at < bytes.length;) {
+    const length = bytes.readUInt32BE(at)
+    const qos = bytes[at + 4] as QoS
+    at += HEAD
+    records.push({ qos, body: bytes.subarray(at, at += length) })
+  }
+  return records
+}

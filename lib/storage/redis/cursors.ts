@@ -1,0 +1,55 @@
+import type { Position } from '../../../types/message.js'
+import type { CursorCommit, CursorStore } from '../../../types/storage.js'
+import { COMMIT, FORGET, LOAD, SCAN } from './lua/cursors.js'
+import type { Keys } from './keys.js'
+import type { Operations, Reply } from './operations.js'
+
+/** The cursors of a channel, in one hash. */
+export class RedisCursors implements CursorStore {
+  readonly #keys: Keys
+  readonly #operations: Operations
+
+  constructor (keys: Keys, operations: Operations) {
+    this.#keys = keys
+    this.#operations = operations
+  }
+
+  async load (channel: string, session: string): Promise<Position | null> {
+    const { cursors, tag } = this.#keys.channel(channel)
+    const text = String(await this.#operations.read(LOAD, { keys: [cursors], args: [session], tag }))
+    return text === '' ? null : positionOf(text)
+  }
+
+  async commit (channel: string, commits: readonly CursorCommit[]): Promise<ReadonlyArray<'committed' | 'fenced'>> {
+    const { cursors, meta, tag } = this.#keys.channel(channel)
+    const args = commits.flatMap(({ session, generation, number, position: { epoch, offset }, ttl }) => [session, generation, number, offset, Math.ceil(ttl), epoch])
+    const outcomes = await this.#operations.write(COMMIT, { keys: [cursors, meta], args: [commits.length, ...args], tag }) as number[]
+    return outcomes.map((fenced) => fenced === 1 ? 'fenced' : 'committed')
+  }
+
+  // A look through all cursors of the channel, in steps, so that Redis does other things in between.
+  async reached (channel: string, { position, after = '', limit }: { readonly position: Position, readonly after?: string, readonly limit: number }): Promise<readonly string[]> {
+    const { cursors, tag } = this.#keys.channel(channel)
+    const found = new Set<string>()
+    let next = '0'
+    do {
+      const [cursor, ...sessions] = await this.#operations.read(SCAN, { keys: [cursors], args: [next, position.epoch, position.offset], tag }) as Reply[]
+      next = String(cursor)
+      for (const session of sessions) {
+        if (String(session) > after) found.add(String(session))
+      }
+    } while (next !== '0')
+    return [...found].sort().slice(0, limit)
+  }
+
+  async remove (channel: string, session: string, generation: number): Promise<void> {
+    const { cursors, tag } = this.#keys.channel(channel)
+    await this.#operations.write(FORGET, { keys: [cursors], args: [session, generation], tag })
+  }
+}
+
+// `generation number offset until epoch`
+function positionOf (text: string): Position {
+  const [, , offset, , epoch = ''] = text.split(' ')
+  return { epoch, offset: Number(offset) }
+}

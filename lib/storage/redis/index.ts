@@ -1,0 +1,120 @@
+import { PushError } from '../../core/errors.js'
+import { parseDuration } from '../../core/duration.js'
+import type { StorageAdapter, StorageContext } from '../../../types/storage.js'
+import { Lifecycle } from '../lifecycle.js'
+import { connect, duplicate, end, type Client, type Connection } from './connection.js'
+import { RedisCursors } from './cursors.js'
+import { RedisFeed } from './feed.js'
+import { Keys } from './keys.js'
+import { RedisLog } from './log.js'
+import { inspect } from './inspection.js'
+import { Operations } from './operations.js'
+import { RedisPresence } from './presence.js'
+import { RedisSessions } from './sessions.js'
+import { Subscriber } from './subscriber.js'
+import { Troubles } from './troubles.js'
+import { PING } from './lua/script.js'
+
+/** Options of a Redis storage. */
+export interface RedisStorageOptions {
+  /**
+   * The ioredis client of the host: of one server, of what Sentinel says is the master, or of a Cluster; as `@fastify/redis` has it in `fastify.redis`. It serves as a
+   * model for two connections of the adapter's own, which it closes; no command goes through the client itself, and it is not closed.
+   */
+  readonly client: Client
+  /** What all keys and pub/sub channels begin with, after the client's own `keyPrefix`. Nodes with the same one share everything; pub/sub does not know databases, so two services on one server need two. Default: `push`. */
+  readonly prefix?: string
+  /** How long Redis has to answer, as a number of milliseconds or a text such as `3s`. Default: 3 s. */
+  readonly timeout?: number | string
+  /** Operations that may be under way or wait at once; more are refused with `PUSH_BUSY`. Default: 10,000. */
+  readonly inFlight?: number
+  /** How often what was heard is compared with the logs. Default: 30 s. */
+  readonly compare?: number | string
+}
+
+/**
+ * Storage in Redis 7 or later, for one node or many. Nodes, their clients and Redis itself may vanish at any time: what Redis still has goes on, and what it has lost is told
+ * to every subscriber concerned.
+ * Throws `PUSH_OPTIONS` for options that cannot be.
+ */
+export function redisStorage (options: RedisStorageOptions): StorageAdapter {
+  const { client, prefix, timeout, inFlight, compare } = read(options)
+  const isCluster = client.isCluster
+  const announce = isCluster ? 'spublish' : 'publish'
+  const lifecycle = new Lifecycle()
+  const keys = new Keys(prefix)
+  const operations = new Operations({ lifecycle, isCluster, timeout, inFlight })
+  const onError = (error: unknown): void => lifecycle.report(error)
+  const log = new RedisLog({ keys, operations, announce })
+  const sessions = new RedisSessions(keys, operations, onError)
+  const subscriber = new Subscriber({
+    isCluster,
+    timeout,
+    onMessage: (channel, message) => channel === keys.claims ? sessions.heard(message) : feed.heard(channel, message),
+    onRestored: () => feed.interrupted()
+  })
+  const feed = new RedisFeed({ lifecycle, keys, operations, subscriber, log, announce, onError })
+  const connections: Connection[] = []
+  let comparing: NodeJS.Timeout | undefined
+
+  async function open (context: StorageContext): Promise<void> {
+    const [commands, hearing] = [duplicate(client, timeout), duplicate(client, timeout)]
+    connections.push(commands, hearing)
+    const told = new Troubles(context.onError)
+    for (const connection of connections) connection.on('error', (error: Error) => told.tell(error))
+    operations.open(commands)
+    subscriber.open(hearing)
+    await Promise.all(connections.map((connection) => connect(connection, timeout)))
+    await inspect(commands, timeout, context.onError)
+    await subscriber.add(keys.claims)
+    comparing = setInterval(() => { feed.compare().catch(() => {}) }, compare) // what could not be compared is compared the next time
+    comparing.unref()
+  }
+
+  return {
+    log,
+    feed,
+    sessions,
+    cursors: new RedisCursors(keys, operations),
+    presence: new RedisPresence({ keys, operations, announce }),
+    supports: { durable: true, shared: true, certain: false },
+    async open (context) {
+      try {
+        await lifecycle.open(context, () => open(context))
+      } catch (error) {
+        await Promise.all(connections.map(end))
+        throw error
+      }
+    },
+    async close () {
+      lifecycle.close()
+      clearInterval(comparing)
+      operations.close()
+      await Promise.all(connections.splice(0).map(end))
+    },
+    async health () {
+      try {
+        await operations.read(PING, { keys: [keys.leases], args: [], tag: keys.leases })
+        return subscriber.isLive ? { ok: true } : { ok: false, reason: 'not listening' }
+      } catch (error) {
+        return { ok: false, reason: (error as Error).message }
+      }
+    }
+  }
+}
+
+function read (options: RedisStorageOptions): { client: Client, prefix: string, timeout: number, inFlight: number, compare: number } {
+  const wrong = (why: string): PushError => new PushError('PUSH_OPTIONS', `redisStorage: ${why}`)
+  if (typeof options !== 'object' || options === null) throw wrong('options must be an object')
+  const { client, prefix = 'push', timeout = 3000, inFlight = 10_000, compare = 30_000 } = options
+  if (typeof client?.duplicate !== 'function') throw wrong('client must be an ioredis client')
+  if (typeof prefix !== 'string' || prefix.length === 0 || /[{}\s]/.test(prefix)) throw wrong('prefix must be a text without braces and spaces')
+  if (!Number.isSafeInteger(inFlight) || inFlight < 1) throw wrong('inFlight must be a positive integer')
+  return {
+    client,
+    prefix: `${client.options.keyPrefix ?? ''}${prefix}`,
+    timeout: parseDuration(timeout, 'redisStorage: timeout'),
+    inFlight,
+    compare: parseDuration(compare, 'redisStorage: compare')
+  }
+}

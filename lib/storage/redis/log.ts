@@ -1,0 +1,105 @@
+import { randomBytes } from 'node:crypto'
+import { PushError } from '../../core/errors.js'
+import type { AppendOutcome, Draft, DraftKey, LogStore, Page, Recognised, Retention, StoredRecord } from '../../../types/storage.js'
+import type { QoS } from '../../../types/message.js'
+import type { Argument, Operations, Reply } from './operations.js'
+import type { ChannelKeys, Keys } from './keys.js'
+import { APPEND, READ, RECOGNISE } from './lua/log.js'
+import { Lanes } from './lanes.js'
+
+/** What a log is called that may have to be made anew. */
+export const newEpoch = (): string => randomBytes(9).toString('base64url')
+
+export interface LogParts {
+  readonly keys: Keys
+  readonly operations: Operations
+  /** How the feed announces: `publish`, or `spublish` in Cluster. */
+  readonly announce: string
+}
+
+/** The logs, each a stream. */
+export class RedisLog implements LogStore {
+  readonly #parts: LogParts
+  readonly #lanes: Lanes
+
+  constructor (parts: LogParts) {
+    this.#parts = parts
+    this.#lanes = new Lanes((channel, drafts, retention) => this.#append(channel, drafts, retention))
+  }
+
+  async append (channel: string, drafts: readonly Draft[], retention: Retention): Promise<readonly AppendOutcome[]> {
+    if (drafts.some(({ body }) => body.byteLength > retention.bytes)) throw new PushError('PUSH_STORAGE_FULL', 'larger than all that the channel keeps')
+    return await this.#lanes.append(channel, drafts, retention)
+  }
+
+  async #append (channel: string, drafts: readonly Draft[], retention: Retention): Promise<AppendOutcome[]> {
+    const { operations, announce } = this.#parts
+    const of = this.#parts.keys.channel(channel)
+    const keys = [of.meta, of.log]
+    const args: Argument[] = [newEpoch(), announce, of.feed, retention.limit, retention.bytes, Math.ceil(retention.ttl), drafts.length]
+    for (const { qos, ttl = 0, body, ...key } of drafts) {
+      args.push(qos, Math.ceil(ttl), body)
+      addKey(of, key, keys, args)
+    }
+    const [epoch, ...told] = await operations.write(APPEND, { keys, args, tag: of.tag }) as [Buffer, ...number[]]
+    return drafts.map((_, i) => {
+      const outcome = recognised(String(epoch), told[2 * i] as number, told[2 * i + 1] as number)
+      return outcome ?? { status: 'stored', position: { epoch: String(epoch), offset: told[2 * i + 1] as number } }
+    })
+  }
+
+  async recognise (channel: string, { publisher, id }: DraftKey): Promise<Recognised | null> {
+    const of = this.#parts.keys.channel(channel)
+    const keys = [of.meta, of.log]
+    const args: Argument[] = [newEpoch(), kindOf({ publisher, id })]
+    if (publisher !== undefined) {
+      keys.push(publisherKey(of, publisher.id))
+      args.push(publisher.sequence)
+    }
+    if (id !== undefined) {
+      keys.push(idKey(of, id.id))
+      args.push(id.fingerprint)
+    }
+    const [epoch, status, offset] = await this.#parts.operations.read(RECOGNISE, { keys, args, tag: of.tag }) as [Buffer, number, number]
+    return recognised(String(epoch), status, offset)
+  }
+
+  async read (channel: string, { from, limit, bytes }: { from: number, limit: number, bytes: number }): Promise<Page> {
+    const of = this.#parts.keys.channel(channel)
+    const reply = await this.#parts.operations.read(READ, { keys: [of.meta, of.log], args: [newEpoch(), from, limit, bytes], tag: of.tag }) as Reply[]
+    const [epoch, head, first, previous, end, start, ...found] = reply
+    const records: StoredRecord[] = []
+    for (let i = 0; i < found.length; i += 2) {
+      const qos = String(found[i])
+      records.push(qos[0] === '-' ? { body: null, qos: Number(qos.slice(1)) as QoS } : { body: found[i + 1] as Buffer, qos: Number(qos) as QoS })
+    }
+    const state = { epoch: String(epoch), head: Number(head), first: Number(first), from: Number(start), records }
+    return (previous as Buffer).length === 0 ? state : { ...state, previous: { epoch: String(previous), end: Number(end) } }
+  }
+}
+
+const publisherKey = ({ root }: ChannelKeys, id: string): string => `${root}:publisher:${id}`
+const idKey = ({ root }: ChannelKeys, id: string): string => `${root}:id:${id}`
+
+function kindOf ({ publisher, id }: { readonly publisher: unknown, readonly id: unknown }): string {
+  return publisher === undefined ? id === undefined ? '-' : 'i' : id === undefined ? 'p' : 'b'
+}
+
+function addKey (of: ChannelKeys, { publisher, id }: DraftKey, keys: string[], args: Argument[]): void {
+  args.push(kindOf({ publisher, id }))
+  if (publisher !== undefined) {
+    keys.push(publisherKey(of, publisher.id))
+    args.push(publisher.sequence, Math.ceil(publisher.ttl))
+  }
+  if (id !== undefined) {
+    keys.push(idKey(of, id.id))
+    args.push(id.fingerprint, Math.ceil(id.ttl))
+  }
+}
+
+// As the scripts say it; `null` for what is neither a duplicate nor a conflict.
+function recognised (epoch: string, status: number, offset: number): Recognised | null {
+  if (status === 0) return null
+  if (status === 2) return { status: 'conflict' }
+  return { status: 'duplicate', position: offset === 0 ? null : { epoch, offset } }
+}

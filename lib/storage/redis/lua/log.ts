@@ -1,0 +1,224 @@
+import { script } from './script.js'
+
+/**
+ * A channel's log: a hash of what is known of it as a whole, and a stream whose ids are the offsets. Fields of the hash:
+ * `e` epoch; `h` head; `i` the incarnation of the server that wrote it; `o` what it was called when it was made; `pe`, `pn` the epoch it continues, and where that ended;
+ * `b` bytes of all bodies ever; `fb`, `fa` bytes before the first record, and its time, when last looked at (neither is greater than what is true now);
+ * `rl`, `rb`, `rt` the retention. An entry of the stream has the field `m`, `time:bytes before it:qos:until`, and the field `b`, the body.
+ */
+export const LOG = `
+local incarnation_is = nil
+-- Which server this is, as far as its data go: it changes when the server is started again, and when a replica takes over.
+local function incarnation ()
+  if incarnation_is == nil then
+    incarnation_is = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
+  end
+  return incarnation_is
+end
+
+local IDLE = 600000
+
+-- A channel's log as it is, or made anew. A log that another server wrote may lack its newest records: it goes on under a new epoch.
+local function open (meta, log, candidate)
+  local m = redis.call('HMGET', meta, 'e', 'h', 'i', 'o', 'pe', 'pn', 'b', 'fb', 'fa', 'rl', 'rb', 'rt')
+  local s = {
+    meta = meta, log = log, epoch = m[1], head = tonumber(m[2]), origin = m[4], previous = m[5], ended = tonumber(m[6] or 0), bytes = tonumber(m[7]),
+    before = tonumber(m[8]), since = tonumber(m[9]), limit = tonumber(m[10] or 0), most = tonumber(m[11] or 0), ttl = tonumber(m[12] or 0)
+  }
+  if not s.epoch then
+    redis.call('DEL', log)
+    s.epoch, s.head, s.origin, s.bytes, s.before, s.since = candidate, 0, candidate, 0, 0, now()
+    redis.call('HSET', meta, 'e', candidate, 'h', 0, 'i', incarnation(), 'o', candidate, 'b', 0, 'fb', 0, 'fa', int(s.since))
+  elseif m[3] ~= incarnation() then
+    s.previous, s.ended, s.epoch = s.epoch, s.head, candidate
+    redis.call('HSET', meta, 'e', candidate, 'i', incarnation(), 'pe', s.previous, 'pn', int(s.ended))
+  end
+  return s
+end
+
+local function entry (found)
+  local at, before, qos, till = string.match(found[2][2], '^(%d+):(%d+):(%d):(%d+)$')
+  return tonumber(string.match(found[1], '^%d+')), tonumber(at), tonumber(before), qos, tonumber(till), found[2][4]
+end
+
+-- Takes off the oldest records: those beyond the number, then those too old or, but for the newest, too many bytes.
+local function trim (s)
+  if s.limit == 0 then return end
+  redis.call('XTRIM', s.log, 'MAXLEN', '=', int(s.limit))
+  while s.bytes - s.before > s.most or now() - s.since >= s.ttl do
+    local found = redis.call('XRANGE', s.log, '-', '+', 'COUNT', 64)
+    local cut = nil
+    for _, each in ipairs(found) do
+      local offset, at, before = entry(each)
+      if now() - at < s.ttl and (s.bytes - before <= s.most or offset == s.head) then
+        s.before, s.since = before, at
+        redis.call('XTRIM', s.log, 'MINID', '=', each[1])
+        redis.call('HSET', s.meta, 'fb', int(before), 'fa', int(at))
+        return
+      end
+      cut = offset + 1
+    end
+    if cut == nil then
+      s.before, s.since = s.bytes, now()
+      redis.call('HSET', s.meta, 'fb', int(s.before), 'fa', int(s.since))
+      return
+    end
+    redis.call('XTRIM', s.log, 'MINID', '=', int(cut))
+  end
+end
+
+-- A retention holds from now on; what had its time under the one before is gone.
+local function keep (s, limit, most, ttl)
+  if s.limit ~= limit or s.most ~= most or s.ttl ~= ttl then
+    trim(s)
+    s.limit, s.most, s.ttl = limit, most, ttl
+    redis.call('HSET', s.meta, 'rl', int(limit), 'rb', int(most), 'rt', int(ttl))
+  end
+end
+
+local function put (s, body, qos, ttl)
+  s.head = s.head + 1
+  local till = ttl > 0 and now() + ttl or 0
+  redis.call('XADD', s.log, 'MAXLEN', '=', int(s.limit), int(s.head) .. '-0', 'm', int(now()) .. ':' .. int(s.bytes) .. ':' .. qos .. ':' .. int(till), 'b', body)
+  s.bytes = s.bytes + #body
+end
+
+-- After the last put.
+local function settle (s)
+  redis.call('HSET', s.meta, 'h', int(s.head), 'b', int(s.bytes))
+  trim(s)
+  redis.call('PEXPIRE', s.log, int(s.ttl))
+end
+
+-- What is known of a log lives as long as its records, and for a while after it was last asked for.
+local function linger (s)
+  local least = int(math.max(IDLE, s.ttl))
+  if redis.call('PTTL', s.meta) < 0 then
+    redis.call('PEXPIRE', s.meta, least)
+  else
+    redis.call('PEXPIRE', s.meta, least, 'GT')
+  end
+end
+
+-- Announces records, contiguous from an offset: R epoch, offset, and of each record its length, its qos and its body.
+local function announce (command, channel, s, from, parts)
+  if #parts > 0 then
+    redis.call(command, channel, 'R' .. s.epoch .. ' ' .. int(from) .. '\\n' .. table.concat(parts))
+  end
+end
+
+local function record (body, qos)
+  return struct.pack('>I4B', #body, tonumber(qos)) .. body
+end
+
+-- A repeat ('position' or nil if it is not known), a conflict, or nil for a new one.
+local function last_of (s, publisher)
+  local sequence, offset, origin = string.match(redis.call('GET', publisher) or '', '^(%d+) (%d+) (.+)$')
+  if sequence == nil then return nil end
+  return tonumber(sequence), origin == s.origin and tonumber(offset) or 0
+end
+
+local function known_as (s, value)
+  local print, offset, origin = string.match(value, '^(%S*) (%d+) (.+)$')
+  return print, origin == s.origin and tonumber(offset) or 0
+end`
+
+/**
+ * Appends drafts. Keys: the log's two; for each draft, where it has one, its publisher's and its id's. Arguments: an epoch, the command and the channel
+ * to announce with, the retention (limit, bytes, ttl), how many; each: qos, ttl or 0, body, and which keys it has (`p`, `i`, `b` for both or `-`), with sequence and ttl, fingerprint and ttl.
+ * Reply: the epoch, then of each draft `0` stored, `1` duplicate or `2` conflict, and its offset, or 0.
+ */
+export const APPEND = script('append', 'deny', `
+  local s = open(key(), key(), arg())
+  local command, channel = arg(), arg()
+  keep(s, number(), number(), number())
+  local replies, parts, from, to = { s.epoch }, {}, s.head + 1, s.head
+  for _ = 1, number() do
+    local qos, ttl, body, keys = arg(), number(), arg(), arg()
+    local publisher, sequence, lives, id, print, remembered
+    if keys == 'p' or keys == 'b' then publisher, sequence, lives = key(), number(), number() end
+    if keys == 'i' or keys == 'b' then id, print, remembered = key(), arg(), number() end
+    local status, offset = 0, 0
+    local last, at
+    if publisher then last, at = last_of(s, publisher) end
+    if last and sequence <= last then
+      status, offset = 1, sequence == last and at or 0
+    elseif id then
+      local known = redis.call('SET', id, print .. ' ' .. int(s.head + 1) .. ' ' .. s.origin, 'NX', 'GET', 'PX', int(remembered))
+      if known then
+        local same
+        same, offset = known_as(s, known)
+        status = same == print and 1 or 2
+      end
+    end
+    if status == 0 then
+      put(s, body, qos, ttl)
+      offset = s.head
+      parts[#parts + 1] = record(body, qos)
+    end
+    if status == 1 and id then
+      local same = known_as(s, redis.call('GET', id) or '')
+      if same == print then redis.call('PEXPIRE', id, int(remembered), 'GT') end
+    end
+    if publisher and status ~= 2 then
+      local longest = math.max(lives, redis.call('PTTL', publisher))
+      local newest = (last and last >= sequence) and last or sequence
+      local position = (last and last >= sequence) and at or offset
+      redis.call('SET', publisher, int(newest) .. ' ' .. int(position) .. ' ' .. s.origin, 'PX', int(longest))
+    end
+    replies[#replies + 1] = status
+    replies[#replies + 1] = status == 2 and 0 or offset
+  end
+  settle(s)
+  linger(s)
+  announce(command, channel, s, from, parts)
+  return replies`, LOG)
+
+/** What an append would say of a key. Keys and arguments: as a draft of it, after the log's two keys and an epoch. Reply: the epoch; `0` new, `1` or `2`; the offset, or 0. */
+export const RECOGNISE = script('recognise', 'allow', `
+  local s = open(key(), key(), arg())
+  local keys, status, offset = arg(), 0, 0
+  if keys == 'p' or keys == 'b' then
+    local sequence = number()
+    local last, at = last_of(s, key())
+    if last and sequence <= last then status, offset = 1, sequence == last and at or 0 end
+  end
+  if status == 0 and (keys == 'i' or keys == 'b') then
+    local known, print = redis.call('GET', key()), arg()
+    if known then
+      local same
+      same, offset = known_as(s, known)
+      status = same == print and 1 or 2
+    end
+  end
+  return { s.epoch, status, offset }`, LOG)
+
+/**
+ * Reads forward. Keys: the log's two. Arguments: an epoch, where to begin, how many, how many bytes. Reply: epoch, head, first, the epoch it continues
+ * or '', where that ended, where the page begins; then of each record its qos and its body, or `-` before the qos and '' where its time is over.
+ */
+export const READ = script('read', 'allow', `
+  local s = open(key(), key(), arg())
+  trim(s)
+  linger(s)
+  local from, limit, bytes = number(), number(), number()
+  local oldest = redis.call('XRANGE', s.log, '-', '+', 'COUNT', 1)[1]
+  local first = oldest and entry(oldest) or s.head + 1
+  from = math.max(from, first)
+  local reply = { s.epoch, s.head, first, s.previous or '', s.ended, from }
+  local taken, next = 0, from
+  while taken < limit and next <= s.head do
+    local found = redis.call('XRANGE', s.log, int(next), '+', 'COUNT', int(math.min(limit - taken, 32)))
+    for _, each in ipairs(found) do
+      local offset, _, _, qos, till, body = entry(each)
+      if offset ~= next then return reply end -- records were taken out by hand
+      if till > 0 and now() >= till then qos, body = '-' .. qos, '' end
+      bytes = bytes - #body
+      if bytes < 0 and taken > 0 then return reply end
+      reply[#reply + 1] = qos
+      reply[#reply + 1] = body
+      taken, next = taken + 1, next + 1
+    end
+    if #found == 0 then return reply end
+  end
+  return reply`, LOG)

@@ -1,0 +1,186 @@
+import { LOG } from './log.js'
+import { script } from './script.js'
+
+/**
+ * A channel's members: a hash by key of `generation number node user`, a line break, the body; a sorted set of the keys; one of `node`, a zero byte and the key, to find
+ * what a node holds; a hash of how many members each user has. Of who left: `generation number cause`.
+ */
+const MEMBERS = `
+local function parse (text)
+  local g, n, node, user, body = string.match(text or '', '^(%d+) (%d+) (%S+) (%S+)\\n(.*)$')
+  if g then return { generation = tonumber(g), number = tonumber(n), node = node, user = user, body = body } end
+end
+
+local function is_later (g, n, than_g, than_n)
+  return g > than_g or (g == than_g and n > than_n)
+end
+
+local function count (users, user, by)
+  if user ~= '-' and redis.call('HINCRBY', users, user, by) <= 0 then redis.call('HDEL', users, user) end
+end
+
+local function fits (event, most)
+  if #event > most then error({ err = 'FULL the event is larger than its log' }) end
+end
+
+local function tell (s, event, command, channel)
+  put(s, event, '1', 0)
+  settle(s)
+  announce(command, channel, s, s.head, { record(event, '1') })
+end`
+
+/** The keys of both changes: the log's two, members, order, holders, users, departed, seen. */
+const KEYS = 'local s = open(key(), key(), arg())\n  local members, order, holders, users, departed, seen = key(), key(), key(), key(), key(), key()'
+
+/**
+ * Enters a member. Arguments: an epoch, the command and channel to announce with, the retention, the member's key, generation, number, node, user or `-`, body, and the events
+ * of joining, coming back and changing. Reply: the change, the epoch and the head of the presence log.
+ */
+export const ENTER = script('enter', 'deny', `
+  ${KEYS}
+  local command, channel, limit, most, ttl = arg(), arg(), number(), number(), number()
+  local name, g, n, node, user, body = arg(), number(), number(), arg(), arg(), arg()
+  local events = { join = arg(), back = arg(), update = arg() }
+  local held, change = parse(redis.call('HGET', members, name)), 'join'
+  if held then
+    if is_later(held.generation, held.number, g, n) then
+      change = 'fenced'
+    else
+      change = held.body == body and 'none' or 'update'
+    end
+  else
+    local left_g, left_n, cause = string.match(redis.call('GET', departed) or '', '^(%d+) (%d+) (%S+)$')
+    if left_g and not is_later(g, n, tonumber(left_g), tonumber(left_n)) then
+      change = 'fenced'
+    elseif cause == 'timeout' then
+      change = 'back'
+    end
+  end
+  if events[change] then fits(events[change], most) end
+  if change ~= 'fenced' then
+    redis.call('HSET', members, name, int(g) .. ' ' .. int(n) .. ' ' .. node .. ' ' .. user .. '\\n' .. body)
+    redis.call('ZADD', order, 0, name)
+    if held and held.node ~= node then redis.call('ZREM', holders, held.node .. '\\0' .. name) end
+    redis.call('ZADD', holders, 0, node .. '\\0' .. name)
+    if not held or held.user ~= user then
+      if held then count(users, held.user, -1) end
+      count(users, user, 1)
+    end
+    redis.call('DEL', departed, seen)
+    if change ~= 'none' then
+      keep(s, limit, most, ttl)
+      tell(s, events[change], command, channel)
+    end
+    linger(s)
+  end
+  return { change, s.epoch, s.head }`, LOG, MEMBERS)
+
+/**
+ * Lets a member leave. Arguments: an epoch, the command and channel to announce with, the retention, the member's key, generation, number, cause, event, for how long it is remembered,
+ * and for how long it is known when the last one left, or 0. Reply: `1` if it left, the epoch and the head of the
+ * presence log, and its node if that was the last one the node had here, or ''.
+ */
+export const LEAVE = script('leave', 'allow', `
+  ${KEYS}
+  local command, channel, limit, most, ttl = arg(), arg(), number(), number(), number()
+  local name, g, n, cause, event, remember, known = arg(), number(), number(), arg(), arg(), arg(), number()
+  local held, left, emptied = parse(redis.call('HGET', members, name)), 0, ''
+  if not held then
+    local left_g, left_n = string.match(redis.call('GET', departed) or '', '^(%d+) (%d+)')
+    if not left_g or is_later(g, n, tonumber(left_g), tonumber(left_n)) then
+      redis.call('SET', departed, int(g) .. ' ' .. int(n) .. ' none', 'PX', remember)
+    end
+  elseif not is_later(held.generation, held.number, g, n) then
+    fits(event, most)
+    left = 1
+    redis.call('HDEL', members, name)
+    redis.call('ZREM', order, name)
+    redis.call('ZREM', holders, held.node .. '\\0' .. name)
+    count(users, held.user, -1)
+    if #redis.call('ZRANGEBYLEX', holders, '[' .. held.node .. '\\0', '(' .. held.node .. '\\1', 'LIMIT', 0, 1) == 0 then emptied = held.node end
+    redis.call('SET', departed, int(g) .. ' ' .. int(n) .. ' ' .. cause, 'PX', remember)
+    if known > 0 and redis.call('HLEN', members) == 0 then redis.call('SET', seen, int(now()), 'PX', int(known)) end
+    keep(s, limit, most, ttl)
+    tell(s, event, command, channel)
+  end
+  linger(s)
+  return { left, s.epoch, s.head, emptied }`, LOG, MEMBERS)
+
+/**
+ * Members in the order of their keys. Keys: the log's two, members, order, users. Arguments: an epoch, after which key or '', how many, how many bytes.
+ * Reply: epoch, head, members there are, users there are, the next key to go on after or ''; then of each its key and its text.
+ */
+export const LIST = script('list', 'allow', `
+  local s = open(key(), key(), arg())
+  linger(s)
+  local members, order, users = key(), key(), key()
+  local after, limit, bytes = arg(), number(), number()
+  local reply = { s.epoch, s.head, redis.call('ZCARD', order), redis.call('HLEN', users), '' }
+  if limit == 0 then return reply end
+  local names = redis.call('ZRANGEBYLEX', order, after == '' and '-' or '(' .. after, '+', 'LIMIT', 0, int(limit + 1))
+  for i, name in ipairs(names) do
+    local text = redis.call('HGET', members, name)
+    local size = #text - string.find(text, '\\n', 1, true)
+    bytes = bytes - size
+    if i > limit or (bytes < 0 and i > 1) then
+      reply[5] = names[i - 1]
+      return reply
+    end
+    reply[#reply + 1] = name
+    reply[#reply + 1] = text
+  end
+  return reply`, LOG)
+
+/** What a node holds of a channel. Keys: members, holders. Arguments: node, how many. Reply: of each its key and its text. */
+export const HELD = script('held', 'allow', `
+  local members, holders, node, limit = key(), key(), arg(), arg()
+  local reply = {}
+  for _, held in ipairs(redis.call('ZRANGEBYLEX', holders, '[' .. node .. '\\0', '(' .. node .. '\\1', 'LIMIT', 0, limit)) do
+    local name = string.sub(held, #node + 2)
+    reply[#reply + 1] = name
+    reply[#reply + 1] = redis.call('HGET', members, name)
+  end
+  return reply`)
+
+/** Lets a node's lease run from now. Keys: the leases, a sorted set of nodes by when they end. Arguments: node, ttl. Reply: `1` if it had one. */
+export const RENEW = script('renew', 'deny', `
+  local leases, node, ttl = key(), arg(), number()
+  local till = tonumber(redis.call('ZSCORE', leases, node) or nil)
+  redis.call('ZADD', leases, int(now() + ttl), node)
+  return till and till > now() and 1 or 0`)
+
+/** Notes that a node may have a lease. Keys: the leases. Arguments: node. Reply: `0`. */
+export const KNOW = script('know', 'deny', `
+  redis.call('ZADD', key(), 'NX', 0, arg())
+  return 0`)
+
+/** Nodes without a lease. Keys: the leases. Arguments: how many. Reply: the nodes. */
+export const LAPSED = script('lapsed', 'allow', `
+  return redis.call('ZRANGEBYSCORE', key(), '-inf', int(now()), 'LIMIT', 0, arg())`)
+
+/** Forgets a node whose lease ended long ago. Keys: the leases. Arguments: node, how long ago. Reply: `0`. */
+export const FORGET_NODE = script('forget-node', 'allow', `
+  local leases, node, ago = key(), arg(), number()
+  local till = tonumber(redis.call('ZSCORE', leases, node) or nil)
+  if till and till < now() - ago then redis.call('ZREM', leases, node) end
+  return 0`)
+
+/** Notes that a node has members in a channel. Keys: the channels of the node, a sorted set by when this was noted. Arguments: channel. Reply: `0`. */
+export const HOLD = script('hold', 'deny', `
+  redis.call('ZADD', key(), int(now()), arg())
+  return 0`)
+
+/** Forgets it, unless it was noted within some time. Keys: the channels of the node. Arguments: channel, how long. Reply: `0`. */
+export const UNHOLD = script('unhold', 'allow', `
+  local channels, channel, ago = key(), arg(), number()
+  local at = tonumber(redis.call('ZSCORE', channels, channel) or nil)
+  if at and at < now() - ago then redis.call('ZREM', channels, channel) end
+  return 0`)
+
+/** The channels in which a node may have members. Keys: the channels of the node. Arguments: how many. Reply: the channels. */
+export const CHANNELS = script('channels', 'allow', `
+  return redis.call('ZRANGE', key(), 0, arg() - 1)`)
+
+/** When the last member left. Keys: seen. Reply: milliseconds since 1970, or ''. */
+export const SEEN = script('seen', 'allow', `
+  return redis.call('GET', key()) or ''`)

@@ -1,0 +1,33 @@
+import { script } from './script.js'
+
+// Generations are times, in microseconds: a session made anew is later than its forerunner, although nothing of that one is left.
+const NEXT = `
+local function next_generation (last)
+  local time = redis.call('TIME')
+  return math.max(time[1] * 1000000 + time[2], (tonumber(last) or 0) + 1)
+end`
+
+/** Keys: the session. Reply: its generation, or ''. */
+export const FIND = script('find', 'allow', `
+  return redis.call('GET', key()) or ''`)
+
+/** Takes a session over, and tells all nodes. Keys: the session. Arguments: channel to tell on, name, ttl. Reply: the generation. */
+export const CLAIM = script('claim', 'deny', `
+  local session, channel, name, ttl = key(), arg(), arg(), number()
+  local generation = int(next_generation(redis.call('GET', session)))
+  redis.call('SET', session, generation, 'PX', int(ttl))
+  redis.call('PUBLISH', channel, generation .. ' ' .. name)
+  return generation`, NEXT)
+
+/** Lets a session live on. Keys: the session. Arguments: generation, ttl. Reply: `1`, or `0` if it is another's. */
+export const TOUCH = script('touch', 'deny', `
+  local session, generation, ttl = key(), arg(), arg()
+  if redis.call('GET', session) ~= generation then return 0 end
+  return redis.call('PEXPIRE', session, ttl)`)
+
+/** Ends a session. Keys: the session. Arguments: generation. Reply: `0`. */
+export const REMOVE = script('remove', 'allow', `
+  local session, generation = key(), number()
+  local found = tonumber(redis.call('GET', session) or nil)
+  if found and found <= generation then redis.call('DEL', session) end
+  return 0`)

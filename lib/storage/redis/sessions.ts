@@ -1,0 +1,61 @@
+import type { SessionStore } from '../../../types/storage.js'
+import { CLAIM, FIND, REMOVE, TOUCH } from './lua/sessions.js'
+import type { Keys } from './keys.js'
+import type { Operations } from './operations.js'
+
+type Watcher = (session: string, generation: number) => void
+
+/** The sessions, each a key that holds its generation. */
+export class RedisSessions implements SessionStore {
+  readonly #keys: Keys
+  readonly #operations: Operations
+  readonly #onError: (error: unknown) => void
+  readonly #watchers = new Set<{ readonly listener: Watcher }>()
+
+  constructor (keys: Keys, operations: Operations, onError: (error: unknown) => void) {
+    this.#keys = keys
+    this.#operations = operations
+    this.#onError = onError
+  }
+
+  async find (session: string): Promise<{ readonly generation: number } | null> {
+    const generation = String(await this.#operations.read(FIND, this.#of(session)))
+    return generation === '' ? null : { generation: Number(generation) }
+  }
+
+  async claim (session: string, ttl: number): Promise<{ readonly generation: number }> {
+    return { generation: Number(String(await this.#operations.write(CLAIM, this.#of(session, this.#keys.claims, session, Math.ceil(ttl))))) }
+  }
+
+  async touch (session: string, generation: number, ttl: number): Promise<boolean> {
+    return await this.#operations.write(TOUCH, this.#of(session, generation, Math.ceil(ttl))) === 1
+  }
+
+  async remove (session: string, generation: number): Promise<void> {
+    await this.#operations.write(REMOVE, this.#of(session, generation))
+  }
+
+  watch (listener: Watcher): () => void {
+    const watcher = { listener }
+    this.#watchers.add(watcher)
+    return () => { this.#watchers.delete(watcher) }
+  }
+
+  /** A claim was told: its generation, a space, and the session. */
+  heard (message: Buffer): void {
+    const text = message.toString('utf8')
+    const space = text.indexOf(' ')
+    for (const { listener } of [...this.#watchers]) {
+      try {
+        listener(text.slice(space + 1), Number(text.slice(0, space)))
+      } catch (error) {
+        this.#onError(error)
+      }
+    }
+  }
+
+  #of (session: string, ...args: Array<string | number>): { keys: string[], args: Array<string | number>, tag: string } {
+    const key = this.#keys.session(session)
+    return { keys: [key], args, tag: key }
+  }
+}
