@@ -10,6 +10,10 @@ export class Lifecycle {
     return this.#state === 'open'
   }
 
+  get isClosed (): boolean {
+    return this.#state === 'closed'
+  }
+
   /**
    * Opens: operations are let through once `work` is done. Rejects with `PUSH_STORAGE_CLOSED` if it was opened or closed before, or meanwhile, and as `work` does.
    */

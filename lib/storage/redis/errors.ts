@@ -9,7 +9,7 @@ export function readError (error: unknown, mayHaveHappened: boolean): PushError 
   const message = error instanceof Error ? error.message : String(error)
   const options = { cause: error }
   if (message.startsWith('OOM')) return new PushError('PUSH_STORAGE_FULL', 'Redis has no memory left', options)
-  if (message.startsWith('FULL')) return new PushError('PUSH_STORAGE_FULL', undefined, options)
+  if (message.startsWith('ERR FULL')) return new PushError('PUSH_STORAGE_FULL', undefined, options)
   if (REFUSALS.test(message) || !mayHaveHappened) return new PushError('PUSH_STORAGE_UNAVAILABLE', undefined, options)
   return new PushError('PUSH_STORAGE_UNKNOWN', undefined, options)
 }

@@ -82,8 +82,8 @@ export function redisStorage (options: RedisStorageOptions): StorageAdapter {
       try {
         await lifecycle.open(context, () => open(context))
       } catch (error) {
-        await Promise.all(connections.map(end))
-        throw error
+        await Promise.all(connections.splice(0).map(end))
+        throw lifecycle.isClosed ? new PushError('PUSH_STORAGE_CLOSED') : error
       }
     },
     async close () {

@@ -1,5 +1,5 @@
 import type { SessionStore } from '../../../types/storage.js'
-import { CLAIM, FIND, REMOVE, TOUCH } from './lua/sessions.js'
+import { ACQUIRE, CLAIM, FIND, REMOVE, TOUCH } from './lua/sessions.js'
 import type { Keys } from './keys.js'
 import type { Operations } from './operations.js'
 
@@ -25,6 +25,11 @@ export class RedisSessions implements SessionStore {
 
   async claim (session: string, ttl: number): Promise<{ readonly generation: number }> {
     return { generation: Number(String(await this.#operations.write(CLAIM, this.#of(session, this.#keys.claims, session, Math.ceil(ttl))))) }
+  }
+
+  async acquire (session: string, ttl: number): Promise<{ readonly generation: number } | null> {
+    const generation = String(await this.#operations.write(ACQUIRE, this.#of(session, this.#keys.claims, session, Math.ceil(ttl))))
+    return generation === '' ? null : { generation: Number(generation) }
   }
 
   async touch (session: string, generation: number, ttl: number): Promise<boolean> {

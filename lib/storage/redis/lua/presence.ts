@@ -86,9 +86,9 @@ export const LEAVE = script('leave', 'allow', `
   local name, g, n, cause, event, remember, known = arg(), number(), number(), arg(), arg(), arg(), number()
   local held, left, emptied = parse(redis.call('HGET', members, name)), 0, ''
   if not held then
-    local left_g, left_n = string.match(redis.call('GET', departed) or '', '^(%d+) (%d+)')
+    local left_g, left_n, before = string.match(redis.call('GET', departed) or '', '^(%d+) (%d+) (%S+)$')
     if not left_g or is_later(g, n, tonumber(left_g), tonumber(left_n)) then
-      redis.call('SET', departed, int(g) .. ' ' .. int(n) .. ' none', 'PX', remember)
+      redis.call('SET', departed, int(g) .. ' ' .. int(n) .. ' ' .. (before or 'none'), 'PX', remember)
     end
   elseif not is_later(held.generation, held.number, g, n) then
     fits(event, most)

@@ -19,6 +19,14 @@ export const CLAIM = script('claim', 'deny', `
   redis.call('PUBLISH', channel, generation .. ' ' .. name)
   return generation`, NEXT)
 
+/** The same, only where nobody has it. Reply: the generation, or ''. */
+export const ACQUIRE = script('acquire', 'deny', `
+  local session, channel, name, ttl = key(), arg(), arg(), number()
+  local generation = int(next_generation())
+  if not redis.call('SET', session, generation, 'NX', 'PX', int(ttl)) then return '' end
+  redis.call('PUBLISH', channel, generation .. ' ' .. name)
+  return generation`, NEXT)
+
 /** Lets a session live on. Keys: the session. Arguments: generation, ttl. Reply: `1`, or `0` if it is another's. */
 export const TOUCH = script('touch', 'deny', `
   local session, generation, ttl = key(), arg(), arg()
