@@ -1,9 +1,10 @@
-import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { execFile, spawn, type ChildProcess } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createConnection, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 
 /** A port that nobody listens on. */
 export async function freePort (): Promise<number> {
@@ -34,9 +35,20 @@ export class RedisServer {
     return server
   }
 
-  async start (): Promise<void> {
-    const fixed = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#folder, '--save', '', '--loglevel', 'warning']
-    this.#child = spawn('redis-server', [...fixed, ...this.#args], { stdio: 'ignore' })
+  /** A sentinel with these lines of configuration. */
+  static async startSentinel (lines: readonly string[]): Promise<RedisServer> {
+    const folder = mkdtempSync(join(tmpdir(), 'push-sentinel-'))
+    const file = join(folder, 'sentinel.conf')
+    writeFileSync(file, lines.join('\n'))
+    const server = new RedisServer(await freePort(), folder, [file])
+    await server.start('--sentinel')
+    return server
+  }
+
+  async start (kind: 'server' | '--sentinel' = 'server'): Promise<void> {
+    const listen = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#folder, '--loglevel', 'warning']
+    const args = kind === '--sentinel' ? [...this.#args, ...listen, kind] : [...listen, '--save', '', ...this.#args]
+    this.#child = spawn('redis-server', args, { stdio: 'ignore' })
     await untilListening(this.port)
   }
 
@@ -59,6 +71,76 @@ export class RedisServer {
     await this.kill()
     rmSync(this.#folder, { recursive: true, force: true })
   }
+}
+
+/** Six nodes of a Cluster, of which three are masters, each with its replica. */
+export class RedisCluster {
+  readonly nodes: readonly RedisServer[]
+
+  private constructor (nodes: readonly RedisServer[]) {
+    this.nodes = nodes
+  }
+
+  /** `args`: of each redis-server. */
+  static async start (...args: string[]): Promise<RedisCluster> {
+    const nodes = await Promise.all(Array.from({ length: 6 }, () => RedisServer.start('--cluster-enabled', 'yes', '--cluster-node-timeout', '1500', ...args)))
+    const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`)
+    await run('redis-cli', ['--cluster', 'create', ...addresses, '--cluster-replicas', '1', '--cluster-yes'])
+    for (const { port } of nodes) await untilSaid(port, ['CLUSTER', 'INFO'], /cluster_state:ok[^]*cluster_known_nodes:6/)
+    return new RedisCluster(nodes)
+  }
+
+  get addresses (): Array<{ host: string, port: number }> {
+    return this.nodes.map(({ port }) => ({ host: '127.0.0.1', port }))
+  }
+
+  async stop (): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.stop()))
+  }
+}
+
+/** A master, its replica, and three sentinels that watch them. */
+export class RedisSentinels {
+  readonly name = 'push'
+  readonly master: RedisServer
+  readonly replica: RedisServer
+  readonly sentinels: readonly RedisServer[]
+
+  private constructor (master: RedisServer, replica: RedisServer, sentinels: readonly RedisServer[]) {
+    this.master = master
+    this.replica = replica
+    this.sentinels = sentinels
+  }
+
+  /** `args`: of the master and the replica. */
+  static async start (...args: string[]): Promise<RedisSentinels> {
+    const master = await RedisServer.start(...args)
+    const replica = await RedisServer.start('--replicaof', `127.0.0.1 ${master.port}`, ...args)
+    await untilSaid(replica.port, ['INFO', 'replication'], /master_link_status:up/)
+    const lines = [`sentinel monitor push 127.0.0.1 ${master.port} 2`, 'sentinel down-after-milliseconds push 700', 'sentinel failover-timeout push 5000']
+    const sentinels = await Promise.all(Array.from({ length: 3 }, () => RedisServer.startSentinel(lines)))
+    for (const { port } of sentinels) await untilSaid(port, ['SENTINEL', 'MASTER', 'push'], /num-slaves\n1\nnum-other-sentinels\n2/)
+    return new RedisSentinels(master, replica, sentinels)
+  }
+
+  get addresses (): Array<{ host: string, port: number }> {
+    return this.sentinels.map(({ port }) => ({ host: '127.0.0.1', port }))
+  }
+
+  async stop (): Promise<void> {
+    await Promise.all([...this.sentinels, this.replica, this.master].map((server) => server.stop()))
+  }
+}
+
+const run = promisify(execFile)
+const say = async (port: number, words: readonly string[]): Promise<string> => (await run('redis-cli', ['-p', String(port), ...words])).stdout
+
+async function untilSaid (port: number, words: readonly string[], expected: RegExp): Promise<void> {
+  for (let tries = 0; tries < 400; tries++) {
+    if (expected.test((await say(port, words)).replaceAll('\r', ''))) return
+    await sleep(50)
+  }
+  throw new Error(`redis on port ${port} did not say ${expected.source} when asked ${words.join(' ')}`)
 }
 
 async function untilListening (port: number): Promise<void> {
