@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import ts from 'typescript'
 import { freePort } from './helpers/free-port.js'
+import { RedisServer } from './helpers/redis.js'
 
 // Every snippet of README.md is run, as it stands but for the port and for where the package is found.
 
@@ -13,6 +14,7 @@ const root = new URL('../../', import.meta.url)
 const folder = new URL('test/readme/', new URL('../', import.meta.url))
 const entries: Record<string, string> = {
   'fastify-push/client': '../../lib/client/node.js',
+  'fastify-push/redis': '../../lib/storage/redis/index.js',
   'fastify-push/testkit': '../../lib/testkit/index.js',
   'fastify-push': '../../lib/index.js'
 }
@@ -260,8 +262,18 @@ t.test('Storage adapters', async (t) => {
   t.match(kit.output(), /^# fail 0/m)
 })
 
+t.test('Redis', async (t) => {
+  const [code] = of('Redis') as [string]
+  const server = await RedisServer.start()
+  t.teardown(() => server.stop())
+  const publishing = await run(code.replace('6379', String(server.port)), 0)
+  t.teardown(() => end(publishing))
+  await publishing.prints('1')
+  t.pass('it prints what its comment says')
+})
+
 t.test('no snippet is left out', async (t) => {
   t.strictSame([...new Set(snippets.map(({ heading }) => heading))],
-    ['Usage', 'The client', 'Authentication: who connects', 'Permissions: who may do what', 'Channels', 'Publishing', 'Presence', 'Inbox', 'Hooks', 'Under load', 'Storage adapters', 'AsyncAPI'])
-  t.equal(snippets.length, 17)
+    ['Usage', 'The client', 'Authentication: who connects', 'Permissions: who may do what', 'Channels', 'Publishing', 'Presence', 'Inbox', 'Hooks', 'Under load', 'Redis', 'Storage adapters', 'AsyncAPI'])
+  t.equal(snippets.length, 18)
 })

@@ -13,15 +13,16 @@ export class Network {
   readonly #cut = new Set<string>()
   readonly #sockets = new Map<Socket, string | null>()
   readonly #server: Server
-  #target = 0
+  #targets: readonly number[] = []
+  #turn = 0
 
   constructor () {
     this.#server = createServer((outer) => this.#accept(outer))
   }
 
-  /** Leads to the server at `target`, on `port` or, if that is taken, on a free one. Resolves with the port. */
-  async listen (port: number, target: number): Promise<number> {
-    this.#target = target
+  /** Leads to the servers at `targets` in turn, on `port` or, if that is taken, on a free one. Resolves with the port. */
+  async listen (port: number, targets: readonly number[]): Promise<number> {
+    this.#targets = targets
     try {
       await this.#listen(port)
     } catch (error) {
@@ -68,7 +69,7 @@ export class Network {
     outer.once('data', (first: Buffer) => {
       const page = pageOf(first)
       if (page !== null && this.#cut.has(page)) return reset(outer)
-      const inner = connect(this.#target, HOST)
+      const inner = connect(this.#targets[this.#turn++ % this.#targets.length] as number, HOST)
       this.#keep(outer, page)
       this.#keep(inner, page)
       inner.write(first)

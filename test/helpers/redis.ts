@@ -1,19 +1,14 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createConnection, createServer } from 'node:net'
+import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { findProgram } from './debian.js'
+import { freePort } from './free-port.js'
 
-/** A port that nobody listens on. */
-export async function freePort (): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve) })
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => { server.close(resolve) })
-  return port
-}
+const findServer = (): string => findProgram({ by: 'The tests of the Redis storage', package: 'redis-server', places: ['/usr/bin/redis-server', '/usr/local/bin/redis-server'], variable: 'REDIS_SERVER' })
 
 /** A redis-server of the test's own, on loopback, with its data in a folder that is removed at the end. */
 export class RedisServer {
@@ -48,7 +43,7 @@ export class RedisServer {
   async start (kind: 'server' | '--sentinel' = 'server'): Promise<void> {
     const listen = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#folder, '--loglevel', 'warning']
     const args = kind === '--sentinel' ? [...this.#args, ...listen, kind] : [...listen, '--save', '', ...this.#args]
-    this.#child = spawn('redis-server', args, { stdio: 'ignore' })
+    this.#child = spawn(findServer(), args, { stdio: 'ignore' })
     await untilListening(this.port)
   }
 
@@ -85,7 +80,7 @@ export class RedisCluster {
   static async start (...args: string[]): Promise<RedisCluster> {
     const nodes = await Promise.all(Array.from({ length: 6 }, () => RedisServer.start('--cluster-enabled', 'yes', '--cluster-node-timeout', '1500', ...args)))
     const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`)
-    await run('redis-cli', ['--cluster', 'create', ...addresses, '--cluster-replicas', '1', '--cluster-yes'])
+    await run(join(dirname(findServer()), 'redis-cli'), ['--cluster', 'create', ...addresses, '--cluster-replicas', '1', '--cluster-yes'])
     for (const { port } of nodes) await untilSaid(port, ['CLUSTER', 'INFO'], /cluster_state:ok[^]*cluster_known_nodes:6/)
     return new RedisCluster(nodes)
   }
@@ -133,7 +128,7 @@ export class RedisSentinels {
 }
 
 const run = promisify(execFile)
-const say = async (port: number, words: readonly string[]): Promise<string> => (await run('redis-cli', ['-p', String(port), ...words])).stdout
+const say = async (port: number, words: readonly string[]): Promise<string> => (await run(join(dirname(findServer()), 'redis-cli'), ['-p', String(port), ...words])).stdout
 
 async function untilSaid (port: number, words: readonly string[], expected: RegExp): Promise<void> {
   for (let tries = 0; tries < 400; tries++) {

@@ -3,7 +3,7 @@ import type { EnterChange, Entered, LeaveChange, Left, MemberFence, MemberPage, 
 import type { Retention } from '../../../types/retention.js'
 import type { Keys } from './keys.js'
 import { newEpoch } from './log.js'
-import { CHANNELS, ENTER, FORGET_NODE, HELD, HOLD, KNOW, LAPSED, LEAVE, LIST, RENEW, SEEN, UNHOLD } from './lua/presence.js'
+import { CHANNELS, COUNT, ENTER, FORGET_NODE, HELD, HOLD, KNOW, LAPSED, LEAVE, LIST, RENEW, SEEN, UNHOLD } from './lua/presence.js'
 import type { Argument, Operation, Operations, Reply } from './operations.js'
 
 /** What was noted before is done by then, or never: longer than any operation takes. Milliseconds. */
@@ -12,7 +12,7 @@ const SETTLED = 60_000
 /** For how long a node without a lease is looked after, in milliseconds. */
 const NODE = 3_600_000
 
-/** What is forgotten at once. */
+/** What is asked for, or forgotten, at once. */
 const AT_ONCE = 1000
 
 /** Anonymous members have no user. */
@@ -46,9 +46,9 @@ export class RedisPresence implements PresenceStore {
 
   async leave (channel: string, { key, generation, number }: MemberFence, { cause, event, retention, remember, seen }: LeaveChange): Promise<Left> {
     const operation = this.#change(channel, key, retention, [key, generation, number, cause, event, Math.ceil(remember), Math.ceil(seen)])
-    const [left, epoch, head, emptied] = await this.#parts.operations.write(LEAVE, operation) as [number, Buffer, number, Buffer]
+    const [left, emptied] = await this.#parts.operations.write(LEAVE, operation) as [number, Buffer]
     if (emptied.length > 0) this.#empty(String(emptied), channel)
-    return { left: left === 1, position: { epoch: String(epoch), offset: head } }
+    return { left: left === 1 }
   }
 
   async list (channel: string, { after, limit, bytes }: { readonly after: string | null, readonly limit: number, readonly bytes: number }): Promise<MemberPage> {
@@ -64,6 +64,18 @@ export class RedisPresence implements PresenceStore {
       users: Number(users),
       position: { epoch: String(epoch), offset: Number(head) }
     }
+  }
+
+  async counts (channels: readonly string[]): Promise<readonly number[]> {
+    const { keys, operations } = this.#parts
+    const counts: number[] = []
+    for (let i = 0; i < channels.length; i += AT_ONCE) {
+      counts.push(...await Promise.all(channels.slice(i, i + AT_ONCE).map(async (channel) => {
+        const { root, tag } = keys.channel(channel)
+        return await operations.read(COUNT, { keys: [`${root}:order`], args: [], tag }) as number
+      })))
+    }
+    return counts
   }
 
   async lastSeen (channel: string): Promise<number | null> {

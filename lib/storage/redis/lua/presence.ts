@@ -30,7 +30,9 @@ local function tell (s, event, command, channel)
 end`
 
 /** The keys of both changes: the log's two, members, order, holders, users, departed, seen. */
-const KEYS = 'local s = open(key(), key(), arg())\n  local members, order, holders, users, departed, seen = key(), key(), key(), key(), key(), key()'
+const KEYS = `local meta, log, candidate = key(), key(), arg()
+  local members, order, holders, users, departed, seen = key(), key(), key(), key(), key(), key()
+  local command, channel, limit, most, ttl = arg(), arg(), number(), number(), number()`
 
 /**
  * Enters a member. Arguments: an epoch, the command and channel to announce with, the retention, the member's key, generation, number, node, user or `-`, body, and the events
@@ -38,7 +40,7 @@ const KEYS = 'local s = open(key(), key(), arg())\n  local members, order, holde
  */
 export const ENTER = script('enter', 'deny', `
   ${KEYS}
-  local command, channel, limit, most, ttl = arg(), arg(), number(), number(), number()
+  local s = open(meta, log, candidate)
   local name, g, n, node, user, body = arg(), number(), number(), arg(), arg(), arg()
   local events = { join = arg(), back = arg(), update = arg() }
   local held, change = parse(redis.call('HGET', members, name)), 'join'
@@ -77,12 +79,11 @@ export const ENTER = script('enter', 'deny', `
 
 /**
  * Lets a member leave. Arguments: an epoch, the command and channel to announce with, the retention, the member's key, generation, number, cause, event, for how long it is remembered,
- * and for how long it is known when the last one left, or 0. Reply: `1` if it left, the epoch and the head of the
- * presence log, and its node if that was the last one the node had here, or ''.
+ * and for how long it is known when the last one left, or 0. Reply: `1` if it left, and its node if that
+ * was the last one the node had here, or ''.
  */
 export const LEAVE = script('leave', 'allow', `
   ${KEYS}
-  local command, channel, limit, most, ttl = arg(), arg(), number(), number(), number()
   local name, g, n, cause, event, remember, known = arg(), number(), number(), arg(), arg(), arg(), number()
   local held, left, emptied = parse(redis.call('HGET', members, name)), 0, ''
   if not held then
@@ -92,6 +93,7 @@ export const LEAVE = script('leave', 'allow', `
     end
   elseif not is_later(held.generation, held.number, g, n) then
     fits(event, most)
+    local s = open(meta, log, candidate)
     left = 1
     redis.call('HDEL', members, name)
     redis.call('ZREM', order, name)
@@ -102,19 +104,21 @@ export const LEAVE = script('leave', 'allow', `
     if known > 0 and redis.call('HLEN', members) == 0 then redis.call('SET', seen, int(now()), 'PX', int(known)) end
     keep(s, limit, most, ttl)
     tell(s, event, command, channel)
+    linger(s)
   end
-  linger(s)
-  return { left, s.epoch, s.head, emptied }`, LOG, MEMBERS)
+  return { left, emptied }`, LOG, MEMBERS)
 
 /**
  * Members in the order of their keys. Keys: the log's two, members, order, users. Arguments: an epoch, after which key or '', how many, how many bytes.
  * Reply: epoch, head, members there are, users there are, the next key to go on after or ''; then of each its key and its text.
  */
 export const LIST = script('list', 'allow', `
-  local s = open(key(), key(), arg())
-  linger(s)
-  local members, order, users = key(), key(), key()
+  local meta, log, candidate, members, order, users = key(), key(), arg(), key(), key(), key()
   local after, limit, bytes = arg(), number(), number()
+  -- Where only the numbers are asked for, no log is made.
+  if limit == 0 and redis.call('EXISTS', meta) == 0 then return { candidate, 0, redis.call('ZCARD', order), redis.call('HLEN', users), '' } end
+  local s = open(meta, log, candidate)
+  linger(s)
   local reply = { s.epoch, s.head, redis.call('ZCARD', order), redis.call('HLEN', users), '' }
   if limit == 0 then return reply end
   local names = redis.call('ZRANGEBYLEX', order, after == '' and '-' or '(' .. after, '+', 'LIMIT', 0, int(limit + 1))
@@ -184,3 +188,7 @@ export const CHANNELS = script('channels', 'allow', `
 /** When the last member left. Keys: seen. Reply: milliseconds since 1970, or ''. */
 export const SEEN = script('seen', 'allow', `
   return redis.call('GET', key()) or ''`)
+
+/** How many members a channel has. Keys: order. Reply: the number. */
+export const COUNT = script('count', 'allow', `
+  return redis.call('ZCARD', key())`)
