@@ -8,7 +8,7 @@ import { RedisFeed } from './feed.js'
 import { Keys } from './keys.js'
 import { RedisLog } from './log.js'
 import { inspect } from './inspection.js'
-import { Operations } from './operations.js'
+import { Operations, type Durability } from './operations.js'
 import { RedisPresence } from './presence.js'
 import { RedisSessions } from './sessions.js'
 import { Subscriber } from './subscriber.js'
@@ -30,6 +30,11 @@ export interface RedisStorageOptions {
   readonly inFlight?: number
   /** How often what was heard is compared with the logs. Default: 30 s. */
   readonly compare?: number | string
+  /**
+   * A publish is acknowledged only when `replicas` have it, as Redis' `WAIT` says; if they have not within `timeout` (default 1 s, less than the other `timeout`) its outcome is
+   * unknown. It costs a connection of its own, for publishes. Not in Cluster. Default: as soon as the master has it.
+   */
+  readonly durability?: { readonly replicas: number, readonly timeout?: number | string }
 }
 
 /**
@@ -38,14 +43,16 @@ export interface RedisStorageOptions {
  * Throws `PUSH_OPTIONS` for options that cannot be.
  */
 export function redisStorage (options: RedisStorageOptions): StorageAdapter {
-  const { client, prefix, timeout, inFlight, compare } = read(options)
+  const { client, prefix, timeout, inFlight, compare, durability } = read(options)
   const isCluster = client.isCluster
   const announce = isCluster ? 'spublish' : 'publish'
   const lifecycle = new Lifecycle()
   const keys = new Keys(prefix)
   const operations = new Operations({ lifecycle, isCluster, timeout, inFlight })
   const onError = (error: unknown): void => lifecycle.report(error)
-  const log = new RedisLog({ keys, operations, announce })
+  // Whoever waits for replicas keeps the connection for itself meanwhile.
+  const appending = durability === undefined ? operations : new Operations({ lifecycle, isCluster, timeout, inFlight, durability })
+  const log = new RedisLog({ keys, operations, appending, announce })
   const sessions = new RedisSessions(keys, operations, onError)
   const subscriber = new Subscriber({
     isCluster,
@@ -60,6 +67,11 @@ export function redisStorage (options: RedisStorageOptions): StorageAdapter {
   async function open (context: StorageContext): Promise<void> {
     const [commands, hearing] = [duplicate(client, timeout), duplicate(client, timeout)]
     connections.push(commands, hearing)
+    if (appending !== operations) {
+      const publishing = duplicate(client, timeout)
+      connections.push(publishing)
+      appending.open(publishing)
+    }
     const told = new Troubles(context.onError)
     for (const connection of connections) connection.on('error', (error: Error) => told.tell(error))
     operations.open(commands)
@@ -90,6 +102,7 @@ export function redisStorage (options: RedisStorageOptions): StorageAdapter {
       lifecycle.close()
       clearInterval(comparing)
       operations.close()
+      appending.close()
       await Promise.all(connections.splice(0).map(end))
     },
     async health () {
@@ -103,18 +116,28 @@ export function redisStorage (options: RedisStorageOptions): StorageAdapter {
   }
 }
 
-function read (options: RedisStorageOptions): { client: Client, prefix: string, timeout: number, inFlight: number, compare: number } {
+function read (options: RedisStorageOptions): { client: Client, prefix: string, timeout: number, inFlight: number, compare: number, durability: Durability | undefined } {
   const wrong = (why: string): PushError => new PushError('PUSH_OPTIONS', `redisStorage: ${why}`)
   if (typeof options !== 'object' || options === null) throw wrong('options must be an object')
-  const { client, prefix = 'push', timeout = 3000, inFlight = 10_000, compare = 30_000 } = options
+  const { client, prefix = 'push', timeout = 3000, inFlight = 10_000, compare = 30_000, durability } = options
   if (typeof client?.duplicate !== 'function') throw wrong('client must be an ioredis client')
   if (typeof prefix !== 'string' || prefix.length === 0 || /[{}\s]/.test(prefix)) throw wrong('prefix must be a text without braces and spaces')
+  const limit = parseDuration(timeout, 'redisStorage: timeout')
   if (!Number.isSafeInteger(inFlight) || inFlight < 1) throw wrong('inFlight must be a positive integer')
   return {
     client,
     prefix: `${client.options.keyPrefix ?? ''}${prefix}`,
-    timeout: parseDuration(timeout, 'redisStorage: timeout'),
+    timeout: limit,
     inFlight,
-    compare: parseDuration(compare, 'redisStorage: compare')
+    compare: parseDuration(compare, 'redisStorage: compare'),
+    durability: durability === undefined ? undefined : readDurability(durability, client.isCluster, limit, wrong)
   }
+}
+
+function readDurability (durability: NonNullable<RedisStorageOptions['durability']>, isCluster: boolean, limit: number, wrong: (why: string) => PushError): Durability {
+  if (isCluster) throw wrong('durability is not to be had in Cluster')
+  if (typeof durability !== 'object' || !Number.isSafeInteger(durability?.replicas) || durability.replicas < 1) throw wrong('durability.replicas must be a positive integer')
+  const timeout = parseDuration(durability.timeout ?? 1000, 'redisStorage: durability.timeout')
+  if (timeout >= limit) throw wrong('durability.timeout must be less than timeout')
+  return { replicas: durability.replicas, timeout }
 }

@@ -13,6 +13,8 @@ export const newEpoch = (): string => randomBytes(9).toString('base64url')
 export interface LogParts {
   readonly keys: Keys
   readonly operations: Operations
+  /** For appends. */
+  readonly appending: Operations
   /** How the feed announces: `publish`, or `spublish` in Cluster. */
   readonly announce: string
 }
@@ -33,7 +35,7 @@ export class RedisLog implements LogStore {
   }
 
   async #append (channel: string, drafts: readonly Draft[], retention: Retention): Promise<AppendOutcome[]> {
-    const { operations, announce } = this.#parts
+    const { appending, announce } = this.#parts
     const of = this.#parts.keys.channel(channel)
     const keys = [of.meta, of.log]
     const args: Argument[] = [newEpoch(), announce, of.feed, retention.limit, retention.bytes, Math.ceil(retention.ttl), drafts.length]
@@ -41,7 +43,7 @@ export class RedisLog implements LogStore {
       args.push(qos, Math.ceil(ttl), body)
       addKey(of, key, keys, args)
     }
-    const [epoch, ...told] = await operations.write(APPEND, { keys, args, tag: of.tag }) as [Buffer, ...number[]]
+    const [epoch, ...told] = await appending.write(APPEND, { keys, args, tag: of.tag }) as [Buffer, ...number[]]
     return drafts.map((_, i) => {
       const outcome = recognised(String(epoch), told[2 * i] as number, told[2 * i + 1] as number)
       return outcome ?? { status: 'stored', position: { epoch: String(epoch), offset: told[2 * i + 1] as number } }

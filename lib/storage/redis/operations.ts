@@ -26,6 +26,15 @@ export interface OperationsOptions {
   readonly timeout: number
   /** Operations under way or waiting, at the most. */
   readonly inFlight: number
+  /** How many replicas must have what was written, and within how many milliseconds, before it counts as done. */
+  readonly durability?: Durability | undefined
+}
+
+/** What `WAIT` is asked for. */
+export interface Durability {
+  readonly replicas: number
+  /** Milliseconds. */
+  readonly timeout: number
 }
 
 /** Operations in one call at the most, and arguments of them: Redis does nothing else meanwhile. */
@@ -134,6 +143,7 @@ export class Operations {
       pending.sent = true
     }
     const replies = await this.#evaluate(script, keys, args)
+    if (this.#options.durability !== undefined) await this.#replicated(this.#options.durability)
     asked.forEach((pending, i) => this.#answer(pending, replies[i] as Reply))
   }
 
@@ -146,6 +156,12 @@ export class Operations {
       if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
       return await connection.callBuffer('EVAL', script.lua, keys.length, ...keys, ...args) as Reply[]
     }
+  }
+
+  // Of this connection's writes so far, and so of those under way as well.
+  async #replicated ({ replicas, timeout }: Durability): Promise<void> {
+    const having = Number(await (this.#connection as Connection).callBuffer('WAIT', replicas, timeout))
+    if (having < replicas) throw new PushError('PUSH_STORAGE_UNKNOWN', `only ${having} of ${replicas} replicas had it within ${timeout} ms`)
   }
 
   #answer (pending: Pending, reply: Reply): void {

@@ -188,6 +188,7 @@ t.test('Redis is killed and comes back with its file: the log goes on, continuit
   t.match(await codeOf(append(storage, draft('c'))), /^PUSH_STORAGE_(UNAVAILABLE|UNKNOWN)$/)
   await world.server.start()
   await until(() => heard.includes('interrupted'), 'it says that it may have missed something')
+  await until(async () => (await storage.health()).ok, 'both connections are back')
   const after = await storage.log.read(ROOM, ALL)
   t.not(after.epoch, before.epoch)
   t.same(after.previous, { epoch: before.epoch, end: 2 })
@@ -206,6 +207,7 @@ t.test('Redis is killed and comes back empty: a log of another epoch, that conti
   await world.server.kill()
   await world.server.start()
   await until(() => heard.includes('interrupted'), 'it says that it may have missed something')
+  await until(async () => (await storage.health()).ok, 'both connections are back')
   const after = await storage.log.read(ROOM, ALL)
   t.not(after.epoch, epoch)
   t.same([after.previous, after.head], [undefined, 0])
@@ -253,6 +255,27 @@ t.test('a server that may drop data, or may not write them, is told of', async (
   const admin = world.client()
   await admin.replicaof('127.0.0.1', String(world.server.port + 1))
   t.equal(await codeOf(append(storage, draft('a'))), 'PUSH_STORAGE_UNAVAILABLE', 'READONLY')
+})
+
+t.test('durability: acknowledged when replicas have it, otherwise unknown', async (t) => {
+  const world = await startWorld(t)
+  const storage = await world.storage({ durability: { replicas: 1, timeout: 200 } })
+  const patient = await world.storage({ timeout: 30_000, durability: { replicas: 1, timeout: 20_000 } })
+  t.equal(await codeOf(append(storage, draft('a', 'id'))), 'PUSH_STORAGE_UNKNOWN', 'there is no replica')
+  t.same(texts(await storage.log.read(ROOM, ALL)), ['a'], 'it happened all the same')
+  const replica = await RedisServer.start('--replicaof', `127.0.0.1 ${world.server.port}`)
+  t.teardown(() => replica.stop())
+  t.match(await append(patient, draft('a', 'id')), [{ status: 'duplicate' }], 'it has it, and the same id is a duplicate')
+  t.equal(await codeOf(append(patient, draft('b'))), 'ok')
+  replica.signal('SIGSTOP')
+  const late = codeOf(append(storage, draft('c')))
+  t.equal(await codeOf(storage.sessions.claim('s', WINDOW)), 'ok', 'nothing else waits')
+  t.equal(await late, 'PUSH_STORAGE_UNKNOWN')
+  replica.signal('SIGCONT')
+  t.same(texts(await storage.log.read(ROOM, ALL)), ['a', 'b', 'c'])
+  for (const durability of [{ replicas: 0 }, { replicas: 1, timeout: '5s' }, 1]) {
+    t.throws(() => redisStorage({ client: world.client(), durability } as unknown as RedisStorageOptions), { code: 'PUSH_OPTIONS' })
+  }
 })
 
 t.test('more work than may wait is refused', async (t) => {
