@@ -1,6 +1,11 @@
 import type { Cluster, Redis } from 'ioredis'
 import { PushError } from '../../core/errors.js'
-import type { Argument, Reply } from './operations.js'
+
+/** A value that Redis takes, as it is. */
+export type Argument = string | number | Uint8Array
+
+/** What Redis answers: bulk strings as bytes. */
+export type Reply = Buffer | number | null | Reply[]
 
 /** What the adapter needs of a client, whether it speaks with one server, with what Sentinel says is the master, or with a Cluster. */
 export interface Connection {

@@ -2,7 +2,8 @@ import type { Position } from '../../../types/message.js'
 import type { CursorCommit, CursorStore } from '../../../types/storage.js'
 import { COMMIT, FORGET, LOAD, SCAN } from './lua/cursors.js'
 import type { Keys } from './keys.js'
-import type { Operations, Reply } from './operations.js'
+import type { Reply } from './connection.js'
+import type { Operations } from './operations.js'
 
 /** The cursors of a channel, in one hash. */
 export class RedisCursors implements CursorStore {

@@ -1,14 +1,8 @@
 import { PushError } from '../../core/errors.js'
 import type { Lifecycle } from '../lifecycle.js'
-import type { Connection } from './connection.js'
+import type { Argument, Connection, Reply } from './connection.js'
 import { readError } from './errors.js'
 import type { Script } from './lua/script.js'
-
-/** A value that Redis takes, as it is. */
-export type Argument = string | number | Uint8Array
-
-/** What Redis answers: bulk strings as bytes. */
-export type Reply = Buffer | number | null | Reply[]
 
 /** One operation of a script. */
 export interface Operation {

@@ -4,7 +4,8 @@ import type { Retention } from '../../../types/retention.js'
 import type { Keys } from './keys.js'
 import { newEpoch } from './log.js'
 import { CHANNELS, COUNT, ENTER, FORGET_NODE, HELD, HOLD, KNOW, LAPSED, LEAVE, LIST, RENEW, SEEN, UNHOLD } from './lua/presence.js'
-import type { Argument, Operation, Operations, Reply } from './operations.js'
+import type { Argument, Reply } from './connection.js'
+import type { Operation, Operations } from './operations.js'
 
 /** What was noted before is done by then, or never: longer than any operation takes. Milliseconds. */
 const SETTLED = 60_000

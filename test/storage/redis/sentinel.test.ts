@@ -1,13 +1,8 @@
 import { Redis } from 'ioredis'
-import t from 'tap'
 import { RedisSentinels } from '../../helpers/redis.js'
 import { conform } from './conforming.js'
 
-const sentinels = await RedisSentinels.start()
-const client = new Redis({ sentinels: sentinels.addresses, name: sentinels.name })
-client.on('error', () => {})
-t.teardown(async () => {
-  client.disconnect()
-  await sentinels.stop()
+await conform(async () => {
+  const sentinels = await RedisSentinels.start()
+  return { client: new Redis({ sentinels: sentinels.addresses, name: sentinels.name }), stop: () => sentinels.stop() }
 })
-conform(client)
