@@ -241,7 +241,7 @@ export interface SessionStore {
   /** Ends the session now, unless a later generation owns it. */
   remove (session: string, generation: number): Promise<void>
   /**
-   * Hears of each claim, on this node or another. A hint: fencing is the truth. Returns the release.
+   * Hears of each claim, on this node or another; those of a session in their order. A hint: fencing is the truth. Returns the release.
    */
   watch (listener: (session: string, generation: number) => void): () => void
 }

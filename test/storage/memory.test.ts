@@ -250,6 +250,16 @@ t.test('generations go on where the process begins anew, by the time of day', as
   await after.close()
 })
 
+t.test('claims of all sessions are told in the order in which they were made', async (t) => {
+  const { storage } = await opened()
+  const heard: string[] = []
+  const made: string[] = []
+  storage.sessions.watch((session, generation) => { heard.push(`${session} ${generation}`) })
+  for (const session of ['a', 'b', 'a', 'c', 'b']) made.push(`${session} ${(await storage.sessions.claim(session, DAY)).generation}`)
+  t.same(heard, made)
+  await storage.close()
+})
+
 t.test('one timer while it is open, none afterwards; nothing is kept', async (t) => {
   const { storage, clock } = await opened()
   t.equal(clock.pending, 1)

@@ -44,14 +44,15 @@ const retryStrategy = (times: number): number => Math.min(50 * 2 ** Math.min(tim
 /** A connection of the adapter's own, to where the host's client is connected, not yet made. */
 export function duplicate (client: Client, connectTimeout: number): Connection {
   if (client.isCluster) {
-    const { lazyConnect, enableOfflineQueue, replyMapping, enableAutoPipelining, ...redisOptions } = SETTINGS
+    const { keyPrefix, lazyConnect, enableOfflineQueue, replyMapping, enableAutoPipelining, ...redisOptions } = SETTINGS
     return (client as Cluster).duplicate([], {
+      keyPrefix,
       lazyConnect,
       enableAutoPipelining,
       shardedSubscribers: true,
       clusterRetryStrategy: retryStrategy,
       slotsRefreshTimeout: connectTimeout,
-      redisOptions: { ...(client as Cluster).options.redisOptions, ...redisOptions, autoResubscribe: true, connectTimeout, replyMapping }
+      redisOptions: { ...(client as Cluster).options.redisOptions, ...redisOptions, keyPrefix, autoResubscribe: true, connectTimeout, replyMapping }
     }) as unknown as Connection
   }
   const { sentinels } = (client as Redis).options

@@ -56,6 +56,7 @@ export function redisStorage (options: RedisStorageOptions): StorageAdapter {
   const sessions = new RedisSessions(keys, operations, onError)
   const subscriber = new Subscriber({
     isCluster,
+    shared: keys.claims,
     timeout,
     onMessage: (channel, message) => channel === keys.claims ? sessions.heard(message) : feed.heard(channel, message),
     onRestored: () => feed.interrupted()

@@ -88,7 +88,7 @@ export class RedisPresence implements PresenceStore {
   async renew (node: string, ttl: number): Promise<boolean> {
     const had = await this.#parts.operations.write(RENEW, this.#leases(node, Math.ceil(ttl))) === 1
     if (!had) this.#forget(node)
-    await this.#unhold()
+    this.#unhold().catch(() => {}) // what stays noted is found to be empty when this node is gone
     return had
   }
 

@@ -7,6 +7,8 @@ const AT_ONCE = 1000
 
 export interface SubscriberContext {
   readonly isCluster: boolean
+  /** The one name that concerns no channel: in Cluster all servers pass it on. */
+  readonly shared: string
   /** Milliseconds until Redis must have confirmed. */
   readonly timeout: number
   readonly onMessage: (channel: string, message: Buffer) => void
@@ -37,7 +39,7 @@ export class Subscriber {
     const { onMessage, onRestored, isCluster } = this.#context
     this.#connection = connection
     for (const event of ['messageBuffer', 'smessageBuffer']) {
-      connection.on(event, (channel: Buffer, message: Buffer) => onMessage(channel.toString('latin1'), message))
+      connection.on(event, (channel: Buffer, message: Buffer) => onMessage(channel.toString('utf8'), message))
     }
     connection.on('ready', () => { this.#restore(++this.#times).catch(() => { connection.disconnect(true) }) })
     connection.on('close', () => { this.#isLive = false })
@@ -84,6 +86,6 @@ export class Subscriber {
 
   // In Cluster, what concerns a channel is only where the channel is.
   #isSharded (channel: string): boolean {
-    return this.#context.isCluster && channel.includes('{')
+    return this.#context.isCluster && channel !== this.#context.shared
   }
 }

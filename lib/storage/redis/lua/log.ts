@@ -111,16 +111,20 @@ local function record (body, qos)
   return struct.pack('>I4B', #body, tonumber(qos)) .. body
 end
 
--- A repeat ('position' or nil if it is not known), a conflict, or nil for a new one.
-local function last_of (s, publisher)
-  local sequence, offset, origin = string.match(redis.call('GET', publisher) or '', '^(%d+) (%d+) (.+)$')
-  if sequence == nil then return nil end
-  return tonumber(sequence), origin == s.origin and tonumber(offset) or 0
+-- What a message of this sequence is by its publisher: 0 new or 1 a repeat, and its offset, or 0; then the last sequence there was, and its offset.
+local function by_publisher (s, publisher, sequence)
+  local last, offset, origin = string.match(publisher and redis.call('GET', publisher) or '', '^(%d+) (%d+) (.+)$')
+  if last == nil then return 0, 0 end
+  last, offset = tonumber(last), origin == s.origin and tonumber(offset) or 0
+  if sequence > last then return 0, 0, last, offset end
+  return 1, sequence == last and offset or 0, last, offset
 end
 
-local function known_as (s, value)
-  local print, offset, origin = string.match(value, '^(%S*) (%d+) (.+)$')
-  return print, origin == s.origin and tonumber(offset) or 0
+-- The same by what is known of its id: 0, 1, or 2 for another message.
+local function by_id (s, known, print)
+  if not known then return 0, 0 end
+  local same, offset, origin = string.match(known, '^(%S*) (%d+) (.+)$')
+  return same == print and 1 or 2, origin == s.origin and tonumber(offset) or 0
 end`
 
 /**
@@ -138,28 +142,16 @@ export const APPEND = script('append', 'deny', `
     local publisher, sequence, lives, id, print, remembered
     if keys == 'p' or keys == 'b' then publisher, sequence, lives = key(), number(), number() end
     if keys == 'i' or keys == 'b' then id, print, remembered = key(), arg(), number() end
-    local status, offset = 0, 0
-    local last, at
-    if publisher then last, at = last_of(s, publisher) end
-    if last and sequence <= last then
-      status, offset = 1, sequence == last and at or 0
-    elseif id then
-      local known = redis.call('SET', id, print .. ' ' .. int(s.head + 1) .. ' ' .. s.origin, 'NX', 'GET', 'PX', int(remembered))
-      if known then
-        local same
-        same, offset = known_as(s, known)
-        status = same == print and 1 or 2
-      end
+    local status, offset, last, at = by_publisher(s, publisher, sequence)
+    if status == 0 and id then
+      status, offset = by_id(s, redis.call('SET', id, print .. ' ' .. int(s.head + 1) .. ' ' .. s.origin, 'NX', 'GET', 'PX', int(remembered)), print)
     end
     if status == 0 then
       put(s, body, qos, ttl)
       offset = s.head
       parts[#parts + 1] = record(body, qos)
     end
-    if status == 1 and id then
-      local same = known_as(s, redis.call('GET', id) or '')
-      if same == print then redis.call('PEXPIRE', id, int(remembered), 'GT') end
-    end
+    if status == 1 and id and by_id(s, redis.call('GET', id), print) == 1 then redis.call('PEXPIRE', id, int(remembered), 'GT') end
     if publisher and status ~= 2 then
       local longest = math.max(lives, redis.call('PTTL', publisher))
       local newest = (last and last >= sequence) and last or sequence
@@ -178,19 +170,8 @@ export const APPEND = script('append', 'deny', `
 export const RECOGNISE = script('recognise', 'allow', `
   local s = open(key(), key(), arg())
   local keys, status, offset = arg(), 0, 0
-  if keys == 'p' or keys == 'b' then
-    local sequence = number()
-    local last, at = last_of(s, key())
-    if last and sequence <= last then status, offset = 1, sequence == last and at or 0 end
-  end
-  if status == 0 and (keys == 'i' or keys == 'b') then
-    local known, print = redis.call('GET', key()), arg()
-    if known then
-      local same
-      same, offset = known_as(s, known)
-      status = same == print and 1 or 2
-    end
-  end
+  if keys == 'p' or keys == 'b' then status, offset = by_publisher(s, key(), number()) end
+  if status == 0 and (keys == 'i' or keys == 'b') then status, offset = by_id(s, redis.call('GET', key()), arg()) end
   return { s.epoch, status, offset }`, LOG)
 
 /**
