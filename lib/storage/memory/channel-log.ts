@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Position, QoS } from '../../../types/message.js'
 import type { DraftKey, LogState, Page, PublisherKey, Recognised, Retention, StoredRecord } from '../../../types/storage.js'
 import type { Budget, Holder } from './budget.js'
-import { Deque } from './deque.js'
+import { Deque } from '../deque.js'
 import { ExpiringMap, type Expiring } from './expiring-map.js'
 
 /** One slot. Never changed: pages and feed batches hand it out. */

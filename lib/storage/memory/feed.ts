@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.js'
 import type { Feed, FeedBatch, FeedListener } from '../../../types/storage.js'
 import type { Channels, Joined } from './channels.js'
-import { Teller } from './teller.js'
+import { Teller } from '../teller.js'
 import type { Lifecycle } from '../lifecycle.js'
 
 /** The feed within one process: told within the append itself, so nothing is lost, repeated or reordered. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.js'
 import type { SessionStore } from '../../../types/storage.js'
 import { ExpiringMap, type Expiring } from './expiring-map.js'
-import { Teller } from './teller.js'
+import { Teller } from '../teller.js'
 import type { Lifecycle } from '../lifecycle.js'
 
 interface Session extends Expiring {

@@ -1,5 +1,7 @@
 import type { Cluster, Redis } from 'ioredis'
+import { quietClock } from '../../core/clock.js'
 import { PushError } from '../../core/errors.js'
+import { within } from '../../core/hooks.js'
 
 /** A value that Redis takes, as it is. */
 export type Argument = string | number | Uint8Array
@@ -68,7 +70,7 @@ export function duplicate (client: Client, connectTimeout: number): Connection {
 /** Connects. Rejects with `PUSH_STORAGE_UNAVAILABLE` where that takes longer than `timeout`, and gives it up. */
 export async function connect (connection: Connection, timeout: number): Promise<void> {
   try {
-    await within(connection.connect(), timeout)
+    await timely(connection.connect(), timeout)
   } catch (error) {
     connection.disconnect()
     throw new PushError('PUSH_STORAGE_UNAVAILABLE', 'cannot connect to Redis', { cause: error })
@@ -77,19 +79,11 @@ export async function connect (connection: Connection, timeout: number): Promise
 
 /** Ends a connection in order, or within the grace without. Never rejects. */
 export async function end (connection: Connection): Promise<void> {
-  if (connection.status === 'ready') await within(connection.quit(), GOODBYE).catch(() => {})
+  if (connection.status === 'ready') await timely(connection.quit(), GOODBYE).catch(() => {})
   connection.disconnect()
 }
 
-/** Rejects where something takes longer than `timeout` milliseconds. */
-export async function within<Result> (work: Promise<Result>, timeout: number): Promise<Result> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${timeout} ms`)), timeout)
-  })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
-  }
+/** Rejects with `PUSH_STORAGE_UNAVAILABLE` where Redis takes longer than `timeout` milliseconds. */
+export function timely<Result> (work: Promise<Result>, timeout: number): Promise<Result> {
+  return within(quietClock, timeout, work, () => new PushError('PUSH_STORAGE_UNAVAILABLE', `no answer within ${timeout} ms`))
 }

@@ -1,5 +1,6 @@
 import type { Feed, FeedListener, LogStore } from '../../../types/storage.js'
 import type { Lifecycle } from '../lifecycle.js'
+import { Teller } from '../teller.js'
 import { decodeAnnouncement, encodeVolatile } from './announcement.js'
 import type { Keys } from './keys.js'
 import { BROADCAST } from './lua/feed.js'
@@ -33,9 +34,11 @@ export class RedisFeed implements Feed {
   readonly #parts: FeedParts
   /** By what Redis calls them. */
   readonly #joined = new Map<string, Joined>()
+  readonly #teller: Teller
 
   constructor (parts: FeedParts) {
     this.#parts = parts
+    this.#teller = new Teller(parts.onError)
   }
 
   async join (channel: string, listener: FeedListener): Promise<() => Promise<void>> {
@@ -114,12 +117,6 @@ export class RedisFeed implements Feed {
   }
 
   #tell ({ listeners }: Joined, tell: (listener: FeedListener) => void): void {
-    for (const { listener } of [...listeners]) {
-      try {
-        tell(listener)
-      } catch (error) {
-        this.#parts.onError(error)
-      }
-    }
+    this.#teller.tell(listeners, ({ listener }) => tell(listener))
   }
 }

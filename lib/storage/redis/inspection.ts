@@ -1,12 +1,13 @@
 import { PushError } from '../../core/errors.js'
-import { within, type Connection } from './connection.js'
+import { timely, type Connection } from './connection.js'
+import { readError } from './errors.js'
 
 /** The oldest version whose scripts have flags, and whose pub/sub has shards. */
 const OLDEST = 7
 
 /** Looks at the server. Rejects with `PUSH_OPTIONS` for one that is too old; warns of one that may drop what is to be kept. */
 export async function inspect (connection: Connection, timeout: number, warn: (error: Error) => void): Promise<void> {
-  const info = await within(connection.info(), timeout).catch((error: unknown) => { throw new PushError('PUSH_STORAGE_UNAVAILABLE', 'Redis does not answer', { cause: error }) })
+  const info = await timely(connection.info(), timeout).catch((error: unknown) => { throw readError(error, false) })
   const version = fieldOf(info, 'redis_version')
   if (version !== undefined && Number.parseInt(version, 10) < OLDEST) throw new PushError('PUSH_OPTIONS', `Redis ${OLDEST} or later is needed, not ${version}`)
   const policy = fieldOf(info, 'maxmemory_policy')

@@ -1,4 +1,5 @@
 import type { SessionStore } from '../../../types/storage.js'
+import { Teller } from '../teller.js'
 import { ACQUIRE, CLAIM, FIND, REMOVE, TOUCH } from './lua/sessions.js'
 import type { Keys } from './keys.js'
 import type { Operations } from './operations.js'
@@ -9,13 +10,13 @@ type Watcher = (session: string, generation: number) => void
 export class RedisSessions implements SessionStore {
   readonly #keys: Keys
   readonly #operations: Operations
-  readonly #onError: (error: unknown) => void
+  readonly #teller: Teller
   readonly #watchers = new Set<{ readonly listener: Watcher }>()
 
   constructor (keys: Keys, operations: Operations, onError: (error: unknown) => void) {
     this.#keys = keys
     this.#operations = operations
-    this.#onError = onError
+    this.#teller = new Teller(onError)
   }
 
   async find (session: string): Promise<{ readonly generation: number } | null> {
@@ -50,13 +51,7 @@ export class RedisSessions implements SessionStore {
   heard (message: Buffer): void {
     const text = message.toString('utf8')
     const space = text.indexOf(' ')
-    for (const { listener } of [...this.#watchers]) {
-      try {
-        listener(text.slice(space + 1), Number(text.slice(0, space)))
-      } catch (error) {
-        this.#onError(error)
-      }
-    }
+    this.#teller.tell(this.#watchers, ({ listener }) => listener(text.slice(space + 1), Number(text.slice(0, space))))
   }
 
   #of (session: string, ...args: Array<string | number>): { keys: string[], args: Array<string | number>, tag: string } {

@@ -1,5 +1,5 @@
 import { PushError } from '../../core/errors.js'
-import { within, type Connection } from './connection.js'
+import { timely, type Connection } from './connection.js'
 import { readError } from './errors.js'
 
 /** Channels named in one command. */
@@ -52,7 +52,7 @@ export class Subscriber {
     if (!this.#isLive) throw new PushError('PUSH_STORAGE_UNAVAILABLE', 'not connected to Redis')
     this.#wanted.add(channel)
     try {
-      await within(this.#subscribe([channel]), this.#context.timeout)
+      await timely(this.#subscribe([channel]), this.#context.timeout)
     } catch (error) {
       this.#wanted.delete(channel)
       throw readError(error, false)
@@ -65,14 +65,14 @@ export class Subscriber {
     const connection = this.#connection
     if (!this.#isLive || connection === null) return
     const work = this.#isSharded(channel) ? connection.sunsubscribe(channel) : connection.unsubscribe(channel)
-    await within(work, this.#context.timeout).catch(() => {})
+    await timely(work, this.#context.timeout).catch(() => {})
   }
 
   // A connection that is lost meanwhile begins anew.
   async #restore (time: number): Promise<void> {
     const wanted = [...this.#wanted]
     const mine = this.#context.isCluster ? wanted.filter((channel) => !this.#isSharded(channel)) : wanted
-    for (let i = 0; i < mine.length; i += AT_ONCE) await within(this.#subscribe(mine.slice(i, i + AT_ONCE)), this.#context.timeout)
+    for (let i = 0; i < mine.length; i += AT_ONCE) await timely(this.#subscribe(mine.slice(i, i + AT_ONCE)), this.#context.timeout)
     if (time !== this.#times) return
     this.#isLive = true
     if (time > 1) this.#context.onRestored()
