@@ -137,10 +137,10 @@ export interface LogState {
   /** The lowest offset that is retained; head + 1 if none is. */
   readonly first: number
   /**
-   * Set where the log continues another one whose newest records may be lost: the numbers go on from `end`.
-   * A position in `epoch` up to `end` holds in this log under its own epoch; one beyond it goes back to `end`.
+   * Set where the log continues others whose newest records may be lost, the latest first: each ended at `end`, and from there the numbers went on.
+   * A position in one of these epochs holds in this log under its own epoch as far as neither that end nor a later one lies before it; otherwise it goes back to there.
    */
-  readonly previous?: { readonly epoch: string, readonly end: number }
+  readonly continues?: ReadonlyArray<{ readonly epoch: string, readonly end: number }>
 }
 
 export interface Page extends LogState {

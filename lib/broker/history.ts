@@ -2,7 +2,7 @@ import type { Message, Position } from '../../types/message.js'
 import type { HistoryOptions, HistoryPage } from '../../types/push.js'
 import type { LogState, LogStore } from '../../types/storage.js'
 import { PushError } from '../core/errors.js'
-import { isPosition } from '../core/position.js'
+import { agreement, isPosition } from '../core/position.js'
 import { decodeBody } from './encoding.js'
 
 const DEFAULT_LIMIT = 50
@@ -42,7 +42,8 @@ export async function readHistory (log: LogStore, channel: string, options: Hist
 
 function offsetIn (state: LogState, position: Position): number {
   if (position.epoch === state.epoch) return position.offset
-  if (position.epoch === state.previous?.epoch) return Math.min(position.offset, state.previous.end)
+  const agreed = agreement(position, state)
+  if (agreed !== null) return agreed
   throw new PushError('PUSH_INVALID', 'the position is of another epoch: the log was created anew')
 }
 

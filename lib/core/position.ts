@@ -51,12 +51,16 @@ export function resume (cursor: Position, state: LogState): Resumption {
 }
 
 function changeEpoch (cursor: Position, state: LogState): Resumption {
-  const { epoch, previous, first } = state
-  if (previous?.epoch === cursor.epoch) {
-    const agreed = Math.min(cursor.offset, previous.end)
-    return { position: { epoch, offset: Math.max(agreed, first - 1) }, gap: unknown('unverified') }
-  }
-  return { position: { epoch, offset: first - 1 }, gap: unknown('epoch') }
+  const { epoch, first } = state
+  const agreed = agreement(cursor, state)
+  if (agreed === null) return { position: { epoch, offset: first - 1 }, gap: unknown('epoch') }
+  return { position: { epoch, offset: Math.max(agreed, first - 1) }, gap: unknown('unverified') }
+}
+
+/** The offset up to which a log has what lay before a position of an epoch that it continues; `null` where it continues no such epoch. */
+export function agreement ({ epoch, offset }: Position, { continues = [] }: LogState): number | null {
+  const found = continues.findIndex((earlier) => earlier.epoch === epoch)
+  return found < 0 ? null : continues.slice(0, found + 1).reduce((least, { end }) => Math.min(least, end), offset)
 }
 
 const unknown = (reason: GapReason) => ({ reason, from: null, to: null, count: null })

@@ -75,7 +75,7 @@ t.test('[P-6.2] positions of another log are refused, of the log before translat
   }
   await t.rejects(broker.history('nowhere'), { code: 'PUSH_CHANNEL_UNKNOWN' })
   const clock = new ManualClock()
-  const storage = overStorage(memoryStorage({ clock }), { log: (original) => ({ read: async (...args) => ({ ...await original.read(...args), previous: { epoch: 'before', end: 1 } }) }) })
+  const storage = overStorage(memoryStorage({ clock }), { log: (original) => ({ read: async (...args) => ({ ...await original.read(...args), continues: [{ epoch: 'before', end: 1 }] }) }) })
   const node = await openNode({ clock, storage })
   for (let i = 1; i <= 3; i++) await node.broker.publish(room, i)
   t.same(numbers(await node.broker.history(room, { after: { epoch: 'before', offset: 9 } })), [2, 3])

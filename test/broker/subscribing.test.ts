@@ -7,7 +7,7 @@ const at = (offset: number, epoch = 'e'): Position => ({ epoch, offset })
 const log: LogState = { epoch: 'e', head: 10, first: 4 }
 const empty: LogState = { epoch: 'e', head: 0, first: 1 }
 const trimmed: LogState = { epoch: 'e', head: 10, first: 11 }
-const continued: LogState = { epoch: 'f', head: 10, first: 4, previous: { epoch: 'e', end: 6 } }
+const continued: LogState = { epoch: 'f', head: 10, first: 4, continues: [{ epoch: 'e', end: 6 }] }
 
 const lost = (reason: string, from: number | null = null, to: number | null = null) => ({ reason, from, to, count: from === null || to === null ? null : to - from + 1 })
 

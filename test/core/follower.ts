@@ -20,13 +20,14 @@ class Log {
   epoch = 'e0'
   first = 1
   records: number[] = [] // offsets 1, 2, 3 …; what lies before `first` is trimmed
-  previous: { epoch: string, end: number } | undefined
+  /** Of each epoch that this one continues, the latest first: what it had before it lost its tail. */
+  pasts: Array<{ readonly epoch: string, readonly end: number, readonly records: readonly number[] }> = []
   #records = 0
   #epochs = 0
 
   state (): LogState {
-    const { epoch, first, records, previous } = this
-    return { epoch, first, head: records.length, ...previous && { previous } }
+    const { epoch, first, records, pasts } = this
+    return { epoch, first, head: records.length, ...pasts.length > 0 && { continues: pasts.map(({ epoch, end }) => ({ epoch, end })) } }
   }
 
   append (): Position {
@@ -42,12 +43,21 @@ class Log {
     this.epoch = `e${++this.#epochs}`
     this.records = []
     this.first = 1
-    this.previous = undefined
+    this.pasts = []
+  }
+
+  /** How many of its first records a position of another epoch shares with the log now; `null` where nothing is known of that epoch. */
+  shares ({ epoch, offset }: Position): number | null {
+    const past = this.pasts.find((each) => each.epoch === epoch)?.records
+    if (past === undefined) return null
+    let shared = 0
+    while (shared < offset && past[shared] !== undefined && past[shared] === this.records[shared]) shared++
+    return shared
   }
 
   loseTail (count: number): void {
     const end = Math.max(this.first - 1, this.records.length - count)
-    this.previous = { epoch: this.epoch, end }
+    this.pasts.unshift({ epoch: this.epoch, end, records: [...this.records] })
     this.epoch = `e${++this.#epochs}`
     this.records.length = end
   }
@@ -88,7 +98,7 @@ class Follower {
       claim(gap.from === from.offset + 1 && gap.to === position.offset && gap.count === position.offset - from.offset, 'the gap names other records')
       claim(gap.to === state.first - 1, 'the gap names records that are there')
     }
-    if (from.epoch !== position.epoch) this.#changeEpoch(from, position, state)
+    if (from.epoch !== position.epoch) this.#changeEpoch(from, position, state.first)
     this.position = position
     const end = Math.min(state.head, position.offset + limit)
     for (let offset = position.offset + 1; offset <= end; offset++) {
@@ -99,11 +109,10 @@ class Follower {
     return !this.mustCatchUp
   }
 
-  #changeEpoch (from: Position, to: Position, { previous, first }: LogState): void {
-    const isKnown = previous?.epoch === from.epoch
-    const agreed = isKnown ? Math.min(from.offset, previous.end) : 0
-    if (!isKnown) this.#had.clear() // a log whose connection with the old one is unknown is read whole, and the gap says so
-    claim(to.offset === Math.max(agreed, first - 1), 'goes on elsewhere in the new epoch')
+  #changeEpoch (from: Position, to: Position, first: number): void {
+    const shared = this.#log.shares(from)
+    if (shared === null) this.#had.clear() // a log whose connection with the old one is unknown is read whole, and the gap says so
+    claim(to.offset === Math.max(shared ?? 0, first - 1), 'goes on elsewhere in the new epoch')
   }
 
   #deliver (position: Position, record: number): void {

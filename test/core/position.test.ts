@@ -33,12 +33,14 @@ t.test('resume: a position that the log cannot have given goes back to the head,
 t.test('resume: another epoch starts before its first record, or continues the one it names', async (t) => {
   const uncounted = { from: null, to: null, count: null }
   t.same(resume(at(7, 'old'), { epoch: 'e', head: 9, first: 4 }), { position: at(3), gap: { reason: 'epoch', ...uncounted } })
-  const state: LogState = { epoch: 'e', head: 9, first: 4, previous: { epoch: 'old', end: 6 } }
+  const state: LogState = { epoch: 'e', head: 9, first: 4, continues: [{ epoch: 'old', end: 6 }, { epoch: 'older', end: 7 }, { epoch: 'oldest', end: 5 }] }
   const goesOn = (offset: number) => resume(at(offset, 'old'), state)
   t.same(goesOn(5), { position: at(5), gap: { reason: 'unverified', ...uncounted } }, 'up to the end: goes on')
   t.same(goesOn(8), { position: at(6), gap: { reason: 'unverified', ...uncounted } }, 'beyond the end: goes back')
   t.same(goesOn(1), { position: at(3), gap: { reason: 'unverified', ...uncounted } }, 'not before the first record')
-  t.same(resume(at(5, 'older'), state), { position: at(3), gap: { reason: 'epoch', ...uncounted } })
+  t.same(resume(at(9, 'older'), state), { position: at(6), gap: { reason: 'unverified', ...uncounted } }, 'what a later epoch lost is lost')
+  t.same(resume(at(9, 'oldest'), state), { position: at(5), gap: { reason: 'unverified', ...uncounted } }, 'so is what its own lost')
+  t.same(resume(at(5, 'unheard of'), state), { position: at(3), gap: { reason: 'epoch', ...uncounted } })
 })
 
 t.test('later, samePosition and isPosition', async (t) => {
@@ -82,12 +84,13 @@ t.test('each broken variant of the rule is caught', async (t) => {
       }
     },
     'a new epoch goes on with the old number': { resume: (cursor, state) => cursor.epoch === state.epoch ? resume(cursor, state) : { ...resume(cursor, state), position: { epoch: state.epoch, offset: cursor.offset } } },
-    'a continued log is read from its beginning': { resume: (cursor, { previous: _, ...state }) => resume(cursor, state) },
+    'a continued log is read from its beginning': { resume: (cursor, { continues: _, ...state }) => resume(cursor, state) },
+    'only the latest end counts': { resume: (cursor, { continues = [], ...state }) => resume(cursor, { ...state, continues: continues.map(({ epoch }) => ({ epoch, end: continues[0]?.end ?? 0 })) }) },
     'a new epoch starts at the head': { resume: (cursor, state) => cursor.epoch === state.epoch ? resume(cursor, state) : { ...resume(cursor, state), position: { epoch: state.epoch, offset: state.head } } }
   }
   for (const [name, change] of Object.entries(broken)) {
     let seed = 1
-    while (seed < 300 && follow({ ...rule, ...change }, seed) === null) seed++
-    t.ok(seed < 300, `${name}: seed ${seed}`)
+    while (seed < RUNS && follow({ ...rule, ...change }, seed) === null) seed++
+    t.ok(seed < RUNS, `${name}: seed ${seed}`)
   }
 })

@@ -70,15 +70,22 @@ export class RedisLog implements LogStore {
   async read (channel: string, { from, limit, bytes }: { from: number, limit: number, bytes: number }): Promise<Page> {
     const of = this.#parts.keys.channel(channel)
     const reply = await this.#parts.operations.read(READ, { keys: [of.meta, of.log], args: [newEpoch(), from, limit, bytes], tag: of.tag }) as Reply[]
-    const [epoch, head, first, previous, end, start, ...found] = reply
+    const [epoch, head, first, continued, start, ...found] = reply
     const records: StoredRecord[] = []
     for (let i = 0; i < found.length; i += 2) {
       const qos = String(found[i])
       records.push(qos[0] === '-' ? { body: null, qos: Number(qos.slice(1)) as QoS } : { body: found[i + 1] as Buffer, qos: Number(qos) as QoS })
     }
     const state = { epoch: String(epoch), head: Number(head), first: Number(first), from: Number(start), records }
-    return (previous as Buffer).length === 0 ? state : { ...state, previous: { epoch: String(previous), end: Number(end) } }
+    return (continued as Buffer).length === 0 ? state : { ...state, continues: readContinued(String(continued)) }
   }
+}
+
+function readContinued (text: string): NonNullable<Page['continues']> {
+  return text.split(' ').map((each) => {
+    const [epoch, end] = each.split(':') as [string, string]
+    return { epoch, end: Number(end) }
+  })
 }
 
 const publisherKey = ({ root }: ChannelKeys, id: string): string => `${root}:publisher:${id}`

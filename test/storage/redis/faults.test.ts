@@ -191,11 +191,15 @@ t.test('Redis is killed and comes back with its file: the log goes on, continuit
   await until(async () => (await storage.health()).ok, 'both connections are back')
   const after = await storage.log.read(ROOM, ALL)
   t.not(after.epoch, before.epoch)
-  t.same(after.previous, { epoch: before.epoch, end: 2 })
+  t.same(after.continues, [{ epoch: before.epoch, end: 2 }])
   t.same([after.head, after.first, texts(after)], [2, 1, ['a', 'b']])
   t.same((await append(storage, draft('a', 'id'), draft('d'))).map(({ status }) => status), ['duplicate', 'stored'])
   t.same(await storage.cursors.load(ROOM, 's'), { epoch: before.epoch, offset: 1 })
   t.equal((await storage.log.read(ROOM, ALL)).epoch, after.epoch, 'once')
+  await world.server.kill()
+  await world.server.start()
+  await until(async () => (await storage.health()).ok, 'both connections are back, again')
+  t.same((await storage.log.read(ROOM, ALL)).continues, [{ epoch: after.epoch, end: 3 }, { epoch: before.epoch, end: 2 }], 'it remembers all that it continues')
 })
 
 t.test('Redis is killed and comes back empty: a log of another epoch, that continues nothing', async (t) => {
@@ -210,7 +214,7 @@ t.test('Redis is killed and comes back empty: a log of another epoch, that conti
   await until(async () => (await storage.health()).ok, 'both connections are back')
   const after = await storage.log.read(ROOM, ALL)
   t.not(after.epoch, epoch)
-  t.same([after.previous, after.head], [undefined, 0])
+  t.same([after.continues, after.head], [undefined, 0])
 })
 
 t.test('data that somebody deletes: of that channel alone, and never silently', async (t) => {

@@ -2,7 +2,7 @@ import { script } from './script.js'
 
 /**
  * A channel's log: a hash of what is known of it as a whole, and a stream whose ids are the offsets. Fields of the hash:
- * `e` epoch; `h` head; `i` the incarnation of the server that wrote it; `o` what it was called when it was made; `pe`, `pn` the epoch it continues, and where that ended;
+ * `e` epoch; `h` head; `i` the incarnation of the server that wrote it; `o` what it was called when it was made; `c` the epochs it continues and where each ended, `epoch:end epoch:end`, the latest first;
  * `b` bytes of all bodies ever; `fb`, `fa` bytes before the first record, and its time, when last looked at (neither is greater than what is true now);
  * `rl`, `rb`, `rt` the retention. An entry of the stream has the field `m`, `time:bytes before it:qos:until`, and the field `b`, the body.
  */
@@ -17,21 +17,27 @@ local function incarnation ()
 end
 
 local IDLE = 600000
+-- Epochs that a log remembers to continue: so often Redis may restart while somebody is away.
+local REMEMBERED = 16
 
 -- A channel's log as it is, or made anew. A log that another server wrote may lack its newest records: it goes on under a new epoch.
 local function open (meta, log, candidate)
-  local m = redis.call('HMGET', meta, 'e', 'h', 'i', 'o', 'pe', 'pn', 'b', 'fb', 'fa', 'rl', 'rb', 'rt')
+  local m = redis.call('HMGET', meta, 'e', 'h', 'i', 'o', 'c', 'b', 'fb', 'fa', 'rl', 'rb', 'rt')
   local s = {
-    meta = meta, log = log, epoch = m[1], head = tonumber(m[2]), origin = m[4], previous = m[5], ended = tonumber(m[6] or 0), bytes = tonumber(m[7]),
-    before = tonumber(m[8]), since = tonumber(m[9]), limit = tonumber(m[10] or 0), most = tonumber(m[11] or 0), ttl = tonumber(m[12] or 0)
+    meta = meta, log = log, epoch = m[1], head = tonumber(m[2]), origin = m[4], continued = m[5] or '', bytes = tonumber(m[6]),
+    before = tonumber(m[7]), since = tonumber(m[8]), limit = tonumber(m[9] or 0), most = tonumber(m[10] or 0), ttl = tonumber(m[11] or 0)
   }
   if not s.epoch then
     redis.call('DEL', log)
     s.epoch, s.head, s.origin, s.bytes, s.before, s.since = candidate, 0, candidate, 0, 0, now()
     redis.call('HSET', meta, 'e', candidate, 'h', 0, 'i', incarnation(), 'o', candidate, 'b', 0, 'fb', 0, 'fa', int(s.since))
   elseif m[3] ~= incarnation() then
-    s.previous, s.ended, s.epoch = s.epoch, s.head, candidate
-    redis.call('HSET', meta, 'e', candidate, 'i', incarnation(), 'pe', s.previous, 'pn', int(s.ended))
+    local continued = { s.epoch .. ':' .. int(s.head) }
+    for each in string.gmatch(s.continued, '%S+') do
+      if #continued < REMEMBERED then continued[#continued + 1] = each end
+    end
+    s.continued, s.epoch = table.concat(continued, ' '), candidate
+    redis.call('HSET', meta, 'e', candidate, 'i', incarnation(), 'c', s.continued)
   end
   return s
 end
@@ -175,8 +181,8 @@ export const RECOGNISE = script('recognise', 'allow', `
   return { s.epoch, status, offset }`, LOG)
 
 /**
- * Reads forward. Keys: the log's two. Arguments: an epoch, where to begin, how many, how many bytes. Reply: epoch, head, first, the epoch it continues
- * or '', where that ended, where the page begins; then of each record its qos and its body, or `-` before the qos and '' where its time is over.
+ * Reads forward. Keys: the log's two. Arguments: an epoch, where to begin, how many, how many bytes. Reply: epoch, head, first, what it continues or '',
+ * where the page begins; then of each record its qos and its body, or `-` before the qos and '' where its time is over.
  */
 export const READ = script('read', 'allow', `
   local s = open(key(), key(), arg())
@@ -186,7 +192,7 @@ export const READ = script('read', 'allow', `
   local oldest = redis.call('XRANGE', s.log, '-', '+', 'COUNT', 1)[1]
   local first = oldest and entry(oldest) or s.head + 1
   from = math.max(from, first)
-  local reply = { s.epoch, s.head, first, s.previous or '', s.ended, from }
+  local reply = { s.epoch, s.head, first, s.continued, from }
   local taken, next = 0, from
   while taken < limit and next <= s.head do
     local found = redis.call('XRANGE', s.log, int(next), '+', 'COUNT', int(math.min(limit - taken, 32)))
