@@ -202,6 +202,21 @@ t.test('Redis is killed and comes back with its file: the log goes on, continuit
   t.same((await storage.log.read(ROOM, ALL)).continues, [{ epoch: after.epoch, end: 3 }, { epoch: before.epoch, end: 2 }], 'it remembers all that it continues')
 })
 
+t.test('Redis is killed and comes back with an old snapshot: what came after it is lost, and told', async (t) => {
+  const world = await startWorld(t, '--dbfilename', 'dump.rdb')
+  const storage = await world.storage()
+  await append(storage, draft('a'), draft('b'))
+  await world.client().call('SAVE')
+  await append(storage, draft('c', 'lost'))
+  const before = await storage.log.read(ROOM, ALL)
+  await world.server.kill()
+  await world.server.start()
+  await until(async () => (await storage.health()).ok, 'both connections are back')
+  t.match((await append(storage, draft('c', 'lost')))[0], { status: 'stored', position: { offset: 3 } }, 'what is lost is no repeat')
+  const after = await storage.log.read(ROOM, ALL)
+  t.same([after.continues, after.head], [[{ epoch: before.epoch, end: 2 }], 3])
+})
+
 t.test('Redis is killed and comes back empty: a log of another epoch, that continues nothing', async (t) => {
   const world = await startWorld(t)
   const storage = await world.storage()
