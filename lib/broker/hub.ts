@@ -8,6 +8,9 @@ import { Topic, type TopicOwner } from './topic.js'
 /** Pause before the head is asked for again, in milliseconds. */
 const HEAD_RETRY = 500
 
+/** How long what was read of a log as a whole is good for others, in milliseconds. */
+const STATE_LIFE = 500
+
 export interface HubContext {
   readonly feed: Feed
   readonly log: LogStore
@@ -58,6 +61,25 @@ export class Hub implements TopicOwner {
     // Whoever comes next joins anew and reads the head, so nothing needs to be remembered here.
     if (this.#topics.get(topic.channel) === topic) this.#topics.delete(topic.channel)
     topic.joined.then((leave) => leave()).catch(this.#context.onError)
+  }
+
+  /**
+   * What a followed log was like a moment ago, or is now as far as the topic has heard. A thousand who come back at once make one read.
+   * Rejects as the log does.
+   */
+  async recent (topic: Topic): Promise<LogState> {
+    const { log, clock } = this.#context
+    const now = clock.now()
+    if (topic.asked === null || now - topic.asked.at >= STATE_LIFE) topic.asked = { at: now, state: log.read(topic.channel, { from: 1, limit: 0, bytes: 0 }) }
+    const { asked } = topic
+    try {
+      const state = await asked.state
+      const { newest } = topic
+      return newest !== null && newest.epoch === state.epoch && newest.head > state.head ? { ...state, head: newest.head } : state
+    } catch (error) {
+      if (topic.asked === asked) topic.asked = null
+      throw error
+    }
   }
 
   #open (channel: Pick<Channel, 'name' | 'wire' | 'rules'>): Topic {

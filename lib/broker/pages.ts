@@ -13,6 +13,9 @@ const LIFE = 500
 /** Bytes that are kept for others at the most, about. */
 const KEPT_BYTES = 16 * 1024 * 1024
 
+/** Pages of one channel that are looked at for the place somebody asks for. */
+const LOOKED_AT = 8
+
 /** Bytes of a record that are not its body, about. */
 const RECORD_BYTES = 128
 
@@ -79,15 +82,30 @@ interface Kept {
   readonly at: number
   readonly page: SharedPage
   readonly bytes: number
+  /** Of the epoch of one channel. */
+  readonly log: string
 }
 
-/** Reads of the log by those who are behind. A thousand who stand in the same place make one read and one encoding. */
+/** A read that is under way. */
+interface Pending {
+  readonly from: number
+  readonly limit: number
+  readonly page: Promise<SharedPage>
+}
+
+/**
+ * Reads of the log by those who are behind. A thousand who stand in the same place make one read and one encoding; who stands elsewhere in what was just read
+ * makes no read either.
+ */
 export class Pages {
   readonly #log: LogStore
   readonly #clock: Clock
-  readonly #pending = new Map<string, Promise<SharedPage>>()
-  // In the order of their age.
+  /** What is being read, by log. */
+  readonly #pending = new Map<string, Pending[]>()
+  // In the order in which they were kept.
   readonly #kept = new Map<string, Kept>()
+  /** The last few that were read, by log. */
+  readonly #recent = new Map<string, Kept[]>()
   #bytes = 0
   #sweeping = false
 
@@ -104,28 +122,67 @@ export class Pages {
   /** Reads on from a place. Rejects as the log does. */
   async read (query: PageQuery): Promise<SharedPage> {
     const { channel, epoch, stale, from, limit } = query
-    const key = `${channel}\n${epoch}\n${stale ? 1 : 0}\n${from}\n${limit}`
+    const log = `${channel}\n${epoch}\n${stale ? 1 : 0}`
+    const key = `${log}\n${from}\n${limit}`
     const found = this.#kept.get(key)
-    if (found !== undefined && this.#clock.now() - found.at < LIFE) return found.page
-    return this.#pending.get(key) ?? this.#ask(key, query)
+    if (found !== undefined && this.#isYoung(found)) return found.page
+    const same = this.#same(log, query)
+    if (same !== undefined) return await same
+    // What is on its way may hold this place too.
+    const around = this.#pending.get(log)?.find((read) => read.from <= from && from < read.from + read.limit)
+    if (around !== undefined) await around.page
+    return this.#part(key, log, query) ?? await (this.#same(log, query) ?? this.#ask(key, log, query))
   }
 
-  #ask (key: string, query: PageQuery): Promise<SharedPage> {
-    const page = this.#read(key, query).finally(() => this.#pending.delete(key))
-    this.#pending.set(key, page)
-    return page
+  #same (log: string, { from, limit }: PageQuery): Promise<SharedPage> | undefined {
+    return this.#pending.get(log)?.find((read) => read.from === from && read.limit === limit)?.page
   }
 
-  async #read (key: string, { channel, wire, from, limit }: PageQuery): Promise<SharedPage> {
+  // A part of what was just read from another place.
+  #part (key: string, log: string, { wire, epoch, from, limit }: PageQuery): SharedPage | undefined {
+    const isThere = (kept: Kept): boolean => {
+      const { page } = kept.page
+      return page.epoch === epoch && page.from <= from && from < page.from + page.records.length && this.#isYoung(kept)
+    }
+    const whole = this.#recent.get(log)?.find(isThere)
+    if (whole === undefined) return undefined
+    const { page } = whole.page
+    const start = from - page.from
+    const part = new SharedPage(wire, { ...page, from, records: page.records.slice(start, start + limit) })
+    this.#keep(key, { at: whole.at, page: part, bytes: part.bytes, log })
+    return part
+  }
+
+  #ask (key: string, log: string, query: PageQuery): Promise<SharedPage> {
+    const { from, limit } = query
+    const pending = { from, limit, page: this.#read(key, log, query).finally(() => this.#done(log, pending)) }
+    this.#pending.set(log, [...this.#pending.get(log) ?? [], pending])
+    return pending.page
+  }
+
+  #done (log: string, pending: Pending): void {
+    const left = this.#pending.get(log)?.filter((each) => each !== pending) ?? []
+    if (left.length === 0) this.#pending.delete(log)
+    else this.#pending.set(log, left)
+  }
+
+  async #read (key: string, log: string, { channel, wire, from, limit }: PageQuery): Promise<SharedPage> {
     const page = new SharedPage(wire, await this.#log.read(channel, { from, limit, bytes: PAGE_BYTES }))
-    if (page.page.records.length > 0) this.#keep(key, page) // else the next read may find some
+    if (page.page.records.length === 0) return page // the next read may find some
+    const kept = { at: this.#clock.now(), page, bytes: page.bytes, log }
+    this.#recent.set(log, [...this.#recent.get(log) ?? [], kept].slice(-LOOKED_AT))
+    this.#keep(key, kept)
     return page
   }
 
-  #keep (key: string, page: SharedPage): void {
+  #isYoung ({ at }: Kept): boolean {
+    return this.#clock.now() - at < LIFE
+  }
+
+  #keep (key: string, kept: Kept): void {
     this.#forget(key)
-    this.#kept.set(key, { at: this.#clock.now(), page, bytes: page.bytes })
-    this.#bytes += page.bytes
+    this.#kept.set(key, kept)
+    this.#bytes += kept.bytes
     for (const oldest of this.#kept.keys()) {
       if (this.#bytes <= KEPT_BYTES) break
       this.#forget(oldest)
@@ -134,8 +191,13 @@ export class Pages {
   }
 
   #forget (key: string): void {
-    this.#bytes -= this.#kept.get(key)?.bytes ?? 0
+    const kept = this.#kept.get(key)
+    if (kept === undefined) return
+    this.#bytes -= kept.bytes
     this.#kept.delete(key)
+    const recent = this.#recent.get(kept.log)?.filter((each) => each !== kept) ?? []
+    if (recent.length === 0) this.#recent.delete(kept.log)
+    else this.#recent.set(kept.log, recent)
   }
 
   #sweepLater (): void {
@@ -143,9 +205,8 @@ export class Pages {
     this.#sweeping = true
     this.#clock.after(LIFE, () => {
       this.#sweeping = false
-      const now = this.#clock.now()
-      for (const [key, { at }] of this.#kept) {
-        if (now - at < LIFE) break
+      for (const [key, kept] of this.#kept) {
+        if (this.#isYoung(kept)) break
         this.#forget(key)
       }
       if (this.#kept.size > 0) this.#sweepLater()

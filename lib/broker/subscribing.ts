@@ -9,6 +9,7 @@ import type { Hub } from './hub.js'
 import type { Outlet } from './outlet.js'
 import type { SubscriptionContext } from './subscriber.js'
 import { Subscription } from './subscription.js'
+import type { Topic } from './topic.js'
 import { loadUserCursor } from './user-cursor.js'
 
 /** Who subscribes to what, and where it wants to start. */
@@ -54,7 +55,7 @@ export async function subscribe (context: SubscribingContext, request: Subscribe
     // What another client of the user has had counts for one that is new. One that says where it stands has had no more than that.
     const isNew = isInbox && own === null && request.position === undefined
     const stored = isNew ? await loadUserCursor(context.cursors, channel.name) : own
-    const state = await context.log.read(channel.name, { from: 1, limit: 0, bytes: 0 })
+    const state = await readState(context, topic, request, stored)
     // A new client of a user starts at what none of the user's clients has acknowledged.
     const placed = place(isInbox ? { ...request, rewind: Infinity } : request, stored, state)
     const { start, verdict, gap } = await isVouched(request, placed, stored, state) ? placed : atHead(placed, stored, state)
@@ -70,6 +71,16 @@ export async function subscribe (context: SubscribingContext, request: Subscribe
     context.hub.leave(topic)
     throw error
   }
+}
+
+// Where nothing is missing, what others were told a moment ago will do: what came since, the topic has heard or will hear. Otherwise the log itself must say.
+async function readState ({ hub, log }: SubscribingContext, topic: Topic, { position, qos }: SubscribeRequest, stored: Position | null): Promise<LogState> {
+  const known = [position ?? stored, stored].filter((each) => each !== null)
+  if (qos > 0 && known.length > 0) {
+    const state = await hub.recent(topic)
+    if (known.every((each) => resume(each, state).gap === undefined)) return state
+  }
+  return await log.read(topic.channel, { from: 1, limit: 0, bytes: 0 })
 }
 
 // The greater of the two counts. A client whose position is of another epoch has yet to hear of the change, wherever its cursor stands.

@@ -1,4 +1,4 @@
-import type { FeedBatch, FeedListener, FeedRecord } from '../../types/storage.js'
+import type { FeedBatch, FeedListener, FeedRecord, LogState } from '../../types/storage.js'
 import type { Batch } from './batch.js'
 import type { Counters } from './counters.js'
 import type { Channel } from './channels.js'
@@ -41,6 +41,8 @@ export class Topic implements FeedListener, Followed, Ending {
   readonly #counters: Counters
   readonly #tick: Tick
   readonly #owner: TopicOwner
+  /** What the log was like when that was last asked for. Kept by the hub. */
+  asked: { readonly at: number, readonly state: Promise<LogState> } | null = null
   /** The newest record heard of, by the feed or when the head was asked for. */
   newest: { readonly epoch: string, readonly head: number } | null = null
   #runs: { epoch: string, from: number, records: FeedRecord[], bytes: number }[] = []

@@ -14,7 +14,7 @@ async function makeHub () {
   const clock = new ManualClock()
   const memory = memoryStorage({ clock })
   await memory.open({ onError: () => {} })
-  const control = { joins: 0, leaves: 0, fail: false, failLeave: false }
+  const control = { joins: 0, leaves: 0, fail: false, failLeave: false, reads: 0, failRead: false }
   const storage = overStorage(memory, {
     feed: (original) => ({
       async join (...args) {
@@ -27,11 +27,18 @@ async function makeHub () {
           await leave()
         }
       }
+    }),
+    log: (original) => ({
+      read: async (...args) => {
+        control.reads++
+        if (control.failRead) throw new Error('no log')
+        return await original.read(...args)
+      }
     })
   })
   const errors: unknown[] = []
   const hub = new Hub({ feed: storage.feed, log: storage.log, clock, counters: new Counters(), tick: new Tick(setImmediate, (error) => { errors.push(error) }), onError: (error) => { errors.push(error) } })
-  return { hub, control, errors }
+  return { hub, control, errors, clock, log: memory.log }
 }
 
 t.test('a feed is joined with the first follower and left with the last', async (t) => {
@@ -69,4 +76,28 @@ t.test('a feed that cannot be left is reported', async (t) => {
   hub.leave(await hub.join(channels.find('a')))
   await settled()
   t.match(errors, [{ message: 'cannot leave' }])
+})
+
+t.test('what a log was like a moment ago is read once for all, with what the topic has heard since', async (t) => {
+  const { hub, control, clock, log } = await makeHub()
+  const topic = await hub.join(channels.find('a'))
+  const [one, two] = await Promise.all([hub.recent(topic), hub.recent(topic)])
+  t.same([one, one.head, control.reads], [two, 0, 1])
+  await log.append('a', [{ body: Buffer.from('1'), qos: 1 }], { limit: 10, bytes: 1000, ttl: 1000 })
+  clock.advance(499)
+  t.same(await hub.recent(topic), { ...one, head: 1 })
+  t.equal(control.reads, 1)
+  clock.advance(1)
+  t.match(await hub.recent(topic), { head: 1 })
+  t.equal(control.reads, 2)
+})
+
+t.test('a state that could not be read is not kept', async (t) => {
+  const { hub, control } = await makeHub()
+  const topic = await hub.join(channels.find('a'))
+  control.failRead = true
+  await t.rejects(Promise.all([hub.recent(topic), hub.recent(topic)]), { message: 'no log' })
+  control.failRead = false
+  t.match(await hub.recent(topic), { head: 0 })
+  t.equal(control.reads, 2)
 })

@@ -27,8 +27,49 @@ t.test('who stands in the same place shares one read and its frames', async (t) 
 
 t.test('another place, epoch or knowledge is another read', async (t) => {
   const { control, pages } = makePages(() => page([record()]))
-  for (const more of [{}, { channel: 'b' }, { epoch: 'f' }, { stale: true }, { from: 2 }, { limit: 5 }]) await pages.read(query(more))
+  for (const more of [{}, { channel: 'b' }, { epoch: 'f' }, { stale: true }, { from: 2 }]) await pages.read(query(more))
+  t.equal(control.reads, 5)
+})
+
+t.test('who stands elsewhere in what was just read makes no read, and has what a read would give', async (t) => {
+  const records = [1, 2, 3, 4, 5].map((size) => record(size))
+  const { clock, control, pages } = makePages(() => page(records, 11))
+  await pages.read(query({ from: 11 }))
+  const part = await pages.read(query({ from: 13, limit: 2 }))
+  t.same([part.page.from, part.page.head, part.page.records], [13, 15, records.slice(2, 4)])
+  t.same(part.portions(0).map(({ from, to }) => [from, to]), [[13, 14]])
+  t.ok(await pages.read(query({ from: 13, limit: 2 })) === part, 'which is shared likewise')
+  t.equal(control.reads, 1)
+  for (const elsewhere of [{ from: 10 }, { from: 16 }, { from: 13, epoch: 'f' }, { from: 13, stale: true }, { from: 13, channel: 'b' }]) await pages.read(query(elsewhere))
   t.equal(control.reads, 6)
+  clock.advance(500)
+  await pages.read(query({ from: 14 }))
+  t.equal(control.reads, 7, 'not for longer than other pages')
+})
+
+t.test('who stands in what is on its way waits for it, and reads for itself what it does not hold', async (t) => {
+  const gives: Array<(page: Page) => void> = []
+  const { control, pages } = makePages(() => new Promise((resolve) => { gives.push(resolve) }))
+  const whole = pages.read(query())
+  const [within, beyond] = [pages.read(query({ from: 2 })), pages.read(query({ from: 3 }))]
+  t.equal(control.reads, 1)
+  gives[0]?.(page([record(), record()]))
+  t.same((await within).page.records, (await whole).page.records.slice(1))
+  t.equal(control.reads, 2)
+  gives[1]?.(page([], 3))
+  t.same((await beyond).page.records, [])
+})
+
+t.test('a part is no older than what it is a part of', async (t) => {
+  const { clock, control, pages } = makePages(() => page([record(), record()]))
+  await pages.read(query())
+  clock.advance(400)
+  await pages.read(query({ from: 2 }))
+  clock.advance(100)
+  await pages.read(query({ from: 2 }))
+  t.equal(control.reads, 2)
+  clock.advance(1000)
+  t.equal(pages.bytes, 0)
 })
 
 t.test('kept for half a second, and then gone without being asked for', async (t) => {
@@ -58,8 +99,9 @@ t.test('an empty page and a failed read are not kept', async (t) => {
 })
 
 t.test('bounded in bytes: the oldest go', async (t) => {
-  const { control, pages } = makePages(() => page([record(2 * 1024 * 1024 - 64)]))
-  for (let from = 1; from <= 6; from++) await pages.read(query({ from }))
+  let from = 1
+  const { control, pages } = makePages(() => page([record(2 * 1024 * 1024 - 64)], from))
+  for (; from <= 6; from++) await pages.read(query({ from }))
   t.equal(pages.bytes, 16 * 1024 * 1024)
   await pages.read(query({ from: 6 }))
   t.equal(control.reads, 6, 'a young one is there')

@@ -308,3 +308,32 @@ t.test('a peer that goes while it is greeted leaves nothing behind', async (t) =
   await broker.close()
   t.equal(clock.pending, 0, 'no timer is left')
 })
+
+t.test('a crowd that comes back makes two reads of the log, wherever each of them had been', async (t) => {
+  let reads = 0
+  const clock = new ManualClock()
+  const storage = overStorage(memoryStorage({ clock }), { log: (original) => ({ read: (...args) => { reads++; return original.read(...args) } }) })
+  const { own, broker } = await openNode({ clock, storage })
+  for (let i = 1; i <= 10; i++) await broker.publish(room, i)
+  const { epoch } = (await broker.history(room)).head
+  reads = 0
+  const back = (offset: number) => own({ subscriptions: [{ channel: room, qos: 1, position: { epoch, offset } }] })
+  const crowd = await Promise.all([4, 5, 4, 6, 7, 8, 6, 5].map(back))
+  t.same(crowd.map(({ data }) => data), [4, 5, 4, 6, 7, 8, 6, 5].map((offset) => Array.from({ length: 10 - offset }, (_, i) => offset + i + 1)))
+  t.equal(reads, 2, 'of the log as a whole, and of its records')
+  t.same(crowd.flatMap((peer) => peer.all('gap')), [])
+})
+
+t.test('who knows of more than what was read a moment ago has the log read again', async (t) => {
+  const clock = new ManualClock()
+  const memory = memoryStorage({ clock })
+  // A feed that is late: nothing is heard.
+  const { own } = await openNode({ clock, storage: overStorage(memory, { feed: () => ({ join: async () => async () => {} }) }) })
+  const draft = { body: Buffer.from('{"id":"1","data":1}'), qos: 1 } as const
+  const append = async () => (await memory.log.append(room, [draft], { limit: 100, bytes: 10_000, ttl: 60_000 }))[0] as { position: object }
+  const first = await append()
+  const subscribed = (position: object) => own({ subscriptions: [{ channel: room, qos: 1, position }] })
+  t.match((await subscribed(first.position)).last('welcome')?.subscriptions, [{ verdict: 'resumed', position: { offset: 1 } }])
+  const second = await append() // another node's client had it
+  t.match((await subscribed(second.position)).last('welcome')?.subscriptions, [{ verdict: 'resumed', position: { offset: 2 } }])
+})
