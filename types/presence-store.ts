@@ -42,7 +42,7 @@ export interface PresenceStore {
    * leaving has run out.
    */
   lastSeen (channel: string): Promise<number | null>
-  /** Lets the lease of a node run for `ttl` from now. `false`: it had none, or one that had run out, so what it held may have left: enter it anew. */
+  /** Lets the lease of a node run for `ttl` from now. `false`: it had none, or one that had run out, so what it held may have left: enter it anew. Whatever a node holds it enters anew at least every ten minutes: a shared store may have lost some of it, or forget that it is to be looked for. */
   renew (node: string, ttl: number): Promise<boolean>
   /** Members whose node has no lease, or one that has run out, of every channel, at most `limit` of them, each as it is held. A hint: leaving is fenced, so it does no harm if several nodes let the same ones leave. */
   orphans (limit: number): Promise<readonly Orphan[]>

@@ -5,6 +5,9 @@ import type { Keys } from './keys.js'
 import type { Reply } from './connection.js'
 import type { Operations } from './operations.js'
 
+/** Commits in one operation at the most: Redis does nothing else meanwhile. */
+const COMMITS = 256
+
 /** The cursors of a channel, in one hash. */
 export class RedisCursors implements CursorStore {
   readonly #keys: Keys
@@ -22,10 +25,15 @@ export class RedisCursors implements CursorStore {
   }
 
   async commit (channel: string, commits: readonly CursorCommit[]): Promise<ReadonlyArray<'committed' | 'fenced'>> {
+    const parts: Array<Promise<number[]>> = []
+    for (let i = 0; i < commits.length; i += COMMITS) parts.push(this.#commit(channel, commits.slice(i, i + COMMITS)))
+    return (await Promise.all(parts)).flat().map((fenced) => fenced === 1 ? 'fenced' : 'committed')
+  }
+
+  async #commit (channel: string, commits: readonly CursorCommit[]): Promise<number[]> {
     const { cursors, meta, tag } = this.#keys.channel(channel)
     const args = commits.flatMap(({ session, generation, number, position: { epoch, offset }, ttl }) => [session, generation, number, offset, Math.ceil(ttl), epoch])
-    const outcomes = await this.#operations.write(COMMIT, { keys: [cursors, meta], args: [commits.length, ...args], tag }) as number[]
-    return outcomes.map((fenced) => fenced === 1 ? 'fenced' : 'committed')
+    return await this.#operations.write(COMMIT, { keys: [cursors, meta], args: [commits.length, ...args], tag }) as number[]
   }
 
   // A look through all cursors of the channel, in steps, so that Redis does other things in between.

@@ -52,7 +52,7 @@ export function redisStorage (options: RedisStorageOptions): StorageAdapter {
   const onError = (error: unknown): void => lifecycle.report(error)
   // Whoever waits for replicas keeps the connection for itself meanwhile.
   const appending = durability === undefined ? operations : new Operations({ lifecycle, isCluster, timeout, inFlight, durability })
-  const log = new RedisLog({ keys, operations, appending, announce })
+  const log = new RedisLog({ keys, operations, appending, announce, timeout, inFlight })
   const sessions = new RedisSessions(keys, operations, onError)
   const subscriber = new Subscriber({
     isCluster,

@@ -1,16 +1,27 @@
+import { quietClock } from '../../core/clock.js'
+import { Deadlines, type Deadline } from '../../core/deadlines.js'
+import { PushError } from '../../core/errors.js'
 import type { AppendOutcome, Draft, Retention } from '../../../types/storage.js'
-
-type Append = (channel: string, drafts: readonly Draft[], retention: Retention) => Promise<AppendOutcome[]>
 
 /** Drafts that go in one append at the most: Redis does nothing else meanwhile. */
 const RUN = 512
 const RUN_BYTES = 1024 * 1024
+
+export interface LanesOptions {
+  readonly append: (channel: string, drafts: readonly Draft[], retention: Retention) => Promise<AppendOutcome[]>
+  /** Milliseconds until one is given up, its turn included. */
+  readonly timeout: number
+  /** Appends that are under way or wait for their turn, at the most; more are refused with `PUSH_BUSY`. */
+  readonly inFlight: number
+}
 
 interface Waiting {
   readonly drafts: readonly Draft[]
   readonly retention: Retention
   readonly resolve: (outcomes: AppendOutcome[]) => void
   readonly reject: (error: unknown) => void
+  deadline?: Deadline<Waiting>
+  state: 'waiting' | 'sent' | 'given up'
 }
 
 /**
@@ -18,17 +29,21 @@ interface Waiting {
  * redirected or sent again, and the more there is to do the less each costs.
  */
 export class Lanes {
-  readonly #append: Append
+  readonly #options: LanesOptions
   /** What waits, by channel. A channel without one has nothing under way. */
   readonly #lanes = new Map<string, Waiting[]>()
+  readonly #deadlines = new Deadlines<Waiting>(quietClock, (each) => this.#giveUp(each))
 
-  constructor (append: Append) {
-    this.#append = append
+  constructor (options: LanesOptions) {
+    this.#options = options
   }
 
   append (channel: string, drafts: readonly Draft[], retention: Retention): Promise<AppendOutcome[]> {
     return new Promise((resolve, reject) => {
-      const waiting = { drafts, retention, resolve, reject }
+      const { timeout, inFlight } = this.#options
+      if (this.#deadlines.size >= inFlight) return reject(new PushError('PUSH_BUSY', 'too much work waits for Redis'))
+      const waiting: Waiting = { drafts, retention, resolve, reject, state: 'waiting' }
+      waiting.deadline = this.#deadlines.add(quietClock.now() + timeout, waiting)
       const lane = this.#lanes.get(channel)
       if (lane !== undefined) {
         lane.push(waiting)
@@ -42,19 +57,39 @@ export class Lanes {
   }
 
   #go (channel: string, lane: Waiting[]): void {
+    const gone = lane.findIndex(({ state }) => state === 'waiting')
+    lane.splice(0, gone < 0 ? lane.length : gone) // they have waited for the longest
     const [first] = lane
     if (first === undefined) {
       this.#lanes.delete(channel)
       return
     }
     const run = take(lane, first.retention)
+    for (const each of run) each.state = 'sent'
     const drafts = run.length === 1 ? first.drafts : run.flatMap((each) => each.drafts)
-    this.#append(channel, drafts, first.retention).then((outcomes) => {
+    this.#options.append(channel, drafts, first.retention).then((outcomes) => {
       let at = 0
-      for (const each of run) each.resolve(outcomes.slice(at, at += each.drafts.length))
+      for (const each of run) {
+        this.#rest(each)
+        each.resolve(outcomes.slice(at, at += each.drafts.length))
+      }
     }, (error: unknown) => {
-      for (const each of run) each.reject(error)
+      for (const each of run) {
+        this.#rest(each)
+        each.reject(error)
+      }
     }).finally(() => { this.#go(channel, lane) })
+  }
+
+  // What has not had its turn by then will not have it.
+  #giveUp (waiting: Waiting): void {
+    const code = waiting.state === 'sent' ? 'PUSH_STORAGE_UNKNOWN' : 'PUSH_STORAGE_UNAVAILABLE'
+    waiting.state = 'given up'
+    waiting.reject(new PushError(code, `no answer within ${this.#options.timeout} ms`))
+  }
+
+  #rest ({ deadline }: Waiting): void {
+    if (deadline !== undefined) this.#deadlines.delete(deadline)
   }
 }
 

@@ -5,7 +5,7 @@ import type { QoS } from '../../../types/message.js'
 import type { Argument, Reply } from './connection.js'
 import type { Operations } from './operations.js'
 import type { ChannelKeys, Keys } from './keys.js'
-import { APPEND, READ, RECOGNISE } from './lua/log.js'
+import { APPEND, READ, RECOGNISE, TEND } from './lua/log.js'
 import { Lanes } from './lanes.js'
 
 /** What a log is called that may have to be made anew. */
@@ -18,16 +18,22 @@ export interface LogParts {
   readonly appending: Operations
   /** How the feed announces: `publish`, or `spublish` in Cluster. */
   readonly announce: string
+  /** Milliseconds until an append is given up. */
+  readonly timeout: number
+  /** Appends under way or waiting, at the most. */
+  readonly inFlight: number
 }
 
 /** The logs, each a stream. */
 export class RedisLog implements LogStore {
   readonly #parts: LogParts
   readonly #lanes: Lanes
+  /** Channels whose logs are being tended. */
+  readonly #tending = new Map<string, Promise<Reply>>()
 
   constructor (parts: LogParts) {
     this.#parts = parts
-    this.#lanes = new Lanes((channel, drafts, retention) => this.#append(channel, drafts, retention))
+    this.#lanes = new Lanes({ ...parts, append: (channel, drafts, retention) => this.#append(channel, drafts, retention) })
   }
 
   async append (channel: string, drafts: readonly Draft[], retention: Retention): Promise<readonly AppendOutcome[]> {
@@ -63,22 +69,50 @@ export class RedisLog implements LogStore {
       keys.push(idKey(of, id.id))
       args.push(id.fingerprint)
     }
-    const [epoch, status, offset] = await this.#parts.operations.read(RECOGNISE, { keys, args, tag: of.tag }) as [Buffer, number, number]
+    // Where replicas must have what is acknowledged, they must have what is acknowledged again.
+    const [epoch, status, offset] = await this.#parts.appending.read(RECOGNISE, { keys, args, tag: of.tag }) as [Buffer, number, number]
     return recognised(String(epoch), status, offset)
   }
 
-  async read (channel: string, { from, limit, bytes }: { from: number, limit: number, bytes: number }): Promise<Page> {
-    const of = this.#parts.keys.channel(channel)
-    const reply = await this.#parts.operations.read(READ, { keys: [of.meta, of.log], args: [newEpoch(), from, limit, bytes], tag: of.tag }) as Reply[]
-    const [epoch, head, first, continued, start, ...found] = reply
-    const records: StoredRecord[] = []
-    for (let i = 0; i < found.length; i += 2) {
-      const qos = String(found[i])
-      records.push(qos[0] === '-' ? { body: null, qos: Number(qos.slice(1)) as QoS } : { body: found[i + 1] as Buffer, qos: Number(qos) as QoS })
+  async read (channel: string, query: { from: number, limit: number, bytes: number }): Promise<Page> {
+    let reply = await this.#read(channel, query)
+    if (reply === null) {
+      await this.#tend(channel)
+      reply = await this.#read(channel, query)
     }
-    const state = { epoch: String(epoch), head: Number(head), first: Number(first), from: Number(start), records }
+    if (reply === null) throw new PushError('PUSH_STORAGE_UNAVAILABLE', 'the log is gone as soon as it is made')
+    const [epoch, head, first, continued, start, wantsTending, ...found] = reply
+    if (wantsTending === 1) this.#tend(channel).catch(() => {}) // whoever reads next sees to it
+    const state = { epoch: String(epoch), head: Number(head), first: Number(first), from: Number(start), records: recordsOf(found) }
     return (continued as Buffer).length === 0 ? state : { ...state, continues: readContinued(String(continued)) }
   }
+
+  // `null` where only a write can tell: there is no log, or it wants a new epoch.
+  async #read (channel: string, { from, limit, bytes }: { from: number, limit: number, bytes: number }): Promise<Reply[] | null> {
+    const of = this.#parts.keys.channel(channel)
+    const operation = { keys: [of.meta, of.log], args: [from, limit, bytes], tag: of.tag, answer: limit === 0 ? 0 : bytes }
+    const reply = await this.#parts.operations.read(READ, operation)
+    return Array.isArray(reply) ? reply : null
+  }
+
+  #tend (channel: string): Promise<Reply> {
+    let tending = this.#tending.get(channel)
+    if (tending === undefined) {
+      const of = this.#parts.keys.channel(channel)
+      tending = this.#parts.operations.read(TEND, { keys: [of.meta, of.log], args: [newEpoch()], tag: of.tag }).finally(() => this.#tending.delete(channel))
+      this.#tending.set(channel, tending)
+    }
+    return tending
+  }
+}
+
+function recordsOf (found: readonly Reply[]): StoredRecord[] {
+  const records: StoredRecord[] = []
+  for (let i = 0; i < found.length; i += 2) {
+    const qos = String(found[i])
+    records.push(qos[0] === '-' ? { body: null, qos: Number(qos.slice(1)) as QoS } : { body: found[i + 1] as Buffer, qos: Number(qos) as QoS })
+  }
+  return records
 }
 
 function readContinued (text: string): NonNullable<Page['continues']> {

@@ -1,16 +1,9 @@
 import { PushError } from '../../core/errors.js'
 import type { Lifecycle } from '../lifecycle.js'
+import { calls, type Call, type Operation, type Pending } from './calls.js'
 import type { Argument, Connection, Reply } from './connection.js'
 import { readError } from './errors.js'
 import type { Script } from './lua/script.js'
-
-/** One operation of a script. */
-export interface Operation {
-  readonly keys: readonly string[]
-  readonly args: readonly Argument[]
-  /** Operations with the same one may go in one call: what is in a key's braces. */
-  readonly tag: string
-}
 
 export interface OperationsOptions {
   readonly lifecycle: Lifecycle
@@ -31,21 +24,8 @@ export interface Durability {
   readonly timeout: number
 }
 
-/** Operations in one call at the most, and arguments of them: Redis does nothing else meanwhile. */
-const CALL_OPERATIONS = 256
-const CALL_ARGUMENTS = 4096
-const CALL_BYTES = 1024 * 1024
-
-interface Pending {
-  readonly operation: Operation
-  readonly resolve: (reply: Reply) => void
-  readonly reject: (error: PushError) => void
-  readonly writes: boolean
-  readonly until: number
-  /** Whether it has been handed to Redis. */
-  sent: boolean
-  settled: boolean
-}
+/** Bytes of answers that may be on their way at once: what else is asked for does not stand behind more. */
+const ANSWERS = 4 * 1024 * 1024
 
 /**
  * Runs scripts. What is asked for within one turn of the event loop goes in one call for each script, and in Cluster for each slot.
@@ -57,6 +37,12 @@ export class Operations {
   readonly #waiting = new Map<string, { readonly script: Script, pending: Pending[] }>()
   /** In the order in which they end. */
   readonly #pending = new Set<Pending>()
+  /** Calls with long answers that wait for others to come. */
+  readonly #later: Call[] = []
+  /** Bytes of answers on their way, at the most. */
+  #answers = 0
+  /** A call to replicas is under way: what is asked for meanwhile goes with the next one. */
+  #replicating: object | null = null
   #flushing: NodeJS.Immediate | null = null
   #timer: NodeJS.Timeout | null = null
 
@@ -98,6 +84,7 @@ export class Operations {
     for (const pending of [...this.#pending]) {
       if (pending.sent) this.#fail(pending, error)
     }
+    this.#replicated(this.#replicating)
   }
 
   async #ask (script: Script, operation: Operation, writes: boolean): Promise<Reply> {
@@ -117,52 +104,105 @@ export class Operations {
 
   #flush (): void {
     this.#flushing = null
-    const groups = [...this.#waiting.values()]
+    if (this.#replicating !== null) return
+    const asked = [...this.#waiting.values()].flatMap(({ script, pending }) => [...calls(script, pending)])
     this.#waiting.clear()
-    for (const { script, pending } of groups) {
-      for (const call of calls(pending)) this.#call(script, call).catch((error: unknown) => { for (const each of call) this.#fail(each, error) })
+    const { durability } = this.#options
+    if (durability !== undefined) {
+      this.#replicate(asked, durability).catch((error: unknown) => this.#options.lifecycle.report(error))
+      return
     }
+    for (const call of asked) {
+      if (call.pending.some(({ operation }) => operation.answer)) this.#later.push(call)
+      else this.#run(call)
+    }
+    this.#goOn()
   }
 
-  async #call (script: Script, call: readonly Pending[]): Promise<void> {
-    const asked = call.filter(({ settled }) => !settled)
-    if (asked.length === 0) return
-    const keys: string[] = []
-    const args: Argument[] = [asked.length]
-    for (const pending of asked) {
-      const { operation } = pending
-      keys.push(...operation.keys)
-      args.push(operation.keys.length, operation.args.length)
-      for (const arg of operation.args) args.push(typeof arg === 'object' ? asBuffer(arg) : arg)
-      pending.sent = true
+  // One with a long answer may always go.
+  #goOn (): void {
+    while (this.#later.length > 0 && this.#answers < ANSWERS) this.#run(this.#later.shift() as Call)
+  }
+
+  #run (call: Call): void {
+    this.#evaluate(call).then((replies) => this.#answer(call, replies), (error: unknown) => this.#failAll(call, error))
+  }
+
+  // `WAIT` keeps the connection for itself, and speaks of all that went before it: what is asked for meanwhile goes together, and has one of its own.
+  async #replicate (asked: readonly Call[], durability: Durability): Promise<void> {
+    const round = this.#replicating = {}
+    const done: Array<{ call: Call, replies: Reply[] }> = []
+    await Promise.all(asked.map(async (call) => {
+      try {
+        done.push({ call, replies: await this.#evaluate(call) })
+      } catch (error) {
+        this.#failAll(call, error)
+      }
+    }))
+    const error = done.length === 0 ? null : await this.#lacking(durability)
+    for (const { call, replies } of done) {
+      if (error === null) this.#answer(call, replies)
+      else this.#failAll(call, error)
     }
-    const replies = await this.#evaluate(script, keys, args)
-    if (this.#options.durability !== undefined) await this.#replicated(this.#options.durability)
-    asked.forEach((pending, i) => this.#answer(pending, replies[i] as Reply))
+    this.#replicated(round)
+  }
+
+  #replicated (round: object | null): void {
+    if (round === null || round !== this.#replicating) return
+    this.#replicating = null
+    if (this.#waiting.size > 0) this.#flushing ??= setImmediate(() => this.#flush())
+  }
+
+  // Why it cannot be said that replicas have it; otherwise `null`.
+  async #lacking ({ replicas, timeout }: Durability): Promise<unknown> {
+    try {
+      const having = Number(await (this.#connection as Connection).callBuffer('WAIT', replicas, timeout))
+      return having < replicas ? new PushError('PUSH_STORAGE_UNKNOWN', `only ${having} of ${replicas} replicas had it within ${timeout} ms`) : null
+    } catch (error) {
+      return error
+    }
   }
 
   // A script that Redis does not know, or no longer, was not run: it is sent as a whole.
-  async #evaluate (script: Script, keys: string[], args: Argument[]): Promise<Reply[]> {
+  async #evaluate (call: Call): Promise<Reply[]> {
+    call.pending = call.pending.filter(({ settled }) => !settled)
+    const { script, pending } = call
+    if (pending.length === 0) return []
+    const keys: string[] = []
+    const args: Argument[] = [pending.length]
+    for (const { operation } of pending) {
+      keys.push(...operation.keys)
+      args.push(operation.keys.length, operation.args.length)
+      for (const arg of operation.args) args.push(typeof arg === 'object' ? asBuffer(arg) : arg)
+    }
     const connection = this.#connection as Connection
+    const asked = connection.callBuffer('EVALSHA', script.sha, keys.length, ...keys, ...args)
+    for (const each of pending) this.#sent(each)
     try {
-      return await connection.callBuffer('EVALSHA', script.sha, keys.length, ...keys, ...args) as Reply[]
+      return await asked as Reply[]
     } catch (error) {
       if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
       return await connection.callBuffer('EVAL', script.lua, keys.length, ...keys, ...args) as Reply[]
     }
   }
 
-  // Of this connection's writes so far, and so of those under way as well.
-  async #replicated ({ replicas, timeout }: Durability): Promise<void> {
-    const having = Number(await (this.#connection as Connection).callBuffer('WAIT', replicas, timeout))
-    if (having < replicas) throw new PushError('PUSH_STORAGE_UNKNOWN', `only ${having} of ${replicas} replicas had it within ${timeout} ms`)
+  #sent (pending: Pending): void {
+    pending.sent = true
+    this.#answers += pending.operation.answer ?? 0
   }
 
-  #answer (pending: Pending, reply: Reply): void {
-    if (pending.settled) return
-    if (reply === undefined || reply instanceof Error) return this.#fail(pending, reply ?? new Error('no reply'))
-    this.#settle(pending)
-    pending.resolve(reply)
+  #answer ({ pending }: Call, replies: readonly Reply[]): void {
+    pending.forEach((each, i) => {
+      const reply = replies[i]
+      if (reply === undefined || reply instanceof Error) return this.#fail(each, reply ?? new Error('no reply'))
+      if (each.settled) return
+      this.#settle(each)
+      each.resolve(reply)
+    })
+  }
+
+  #failAll ({ pending }: Call, error: unknown): void {
+    for (const each of pending) this.#fail(each, error)
   }
 
   #fail (pending: Pending, error: unknown): void {
@@ -174,6 +214,9 @@ export class Operations {
   #settle (pending: Pending): void {
     pending.settled = true
     this.#pending.delete(pending)
+    if (!pending.sent || !pending.operation.answer) return
+    this.#answers -= pending.operation.answer
+    this.#goOn()
   }
 
   // One timer: what was asked first ends first.
@@ -197,21 +240,4 @@ export class Operations {
 // The client library knows no other bytes.
 function asBuffer (bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-}
-
-// Cuts what is to be sent into calls that are not too large, in order.
-function * calls (pending: readonly Pending[]): Generator<Pending[], void> {
-  let call: Pending[] = []
-  let args = 0
-  let bytes = 0
-  for (const each of pending) {
-    call.push(each)
-    args += each.operation.args.length
-    for (const arg of each.operation.args) bytes += typeof arg === 'number' ? 8 : arg.length
-    if (call.length < CALL_OPERATIONS && args < CALL_ARGUMENTS && bytes < CALL_BYTES) continue
-    yield call
-    call = []
-    args = bytes = 0
-  }
-  if (call.length > 0) yield call
 }

@@ -3,18 +3,26 @@ import type { EnterChange, Entered, LeaveChange, Left, MemberFence, MemberPage, 
 import type { Retention } from '../../../types/retention.js'
 import type { Keys } from './keys.js'
 import { newEpoch } from './log.js'
-import { CHANNELS, COUNT, ENTER, FORGET_NODE, HELD, HOLD, KNOW, LAPSED, LEAVE, LIST, RENEW, SEEN, UNHOLD } from './lua/presence.js'
+import { CHANNELS, COUNT, ENTER, FORGET_NODE, HELD, HOLD, KNOW, LAPSED, LEAVE, LIST, RENEW, SEEN, UNHOLD, UNHOLD_OLD } from './lua/presence.js'
 import type { Argument, Reply } from './connection.js'
-import type { Operation, Operations } from './operations.js'
+import type { Operation } from './calls.js'
+import type { Operations } from './operations.js'
 
-/** What was noted before is done by then, or never: longer than any operation takes. Milliseconds. */
+/** What was noted before is done by then, or never: longer than any operation takes. And so long a note is good for who enters, before it is made again. Milliseconds. */
 const SETTLED = 60_000
+
+/** How long a node's note is kept that it does not make again. A node enters all that it holds anew more often than that. Milliseconds. */
+const NOTED = 900_000
 
 /** For how long a node without a lease is looked after, in milliseconds. */
 const NODE = 3_600_000
 
-/** What is asked for, or forgotten, at once. */
+/** What is asked for at once. */
 const AT_ONCE = 1000
+
+/** Channels of a node that is gone that are looked at together, and bytes of members of each. */
+const LOOKED_AT = 100
+const HELD_BYTES = 64 * 1024
 
 /** Anonymous members have no user. */
 const NOBODY = '-'
@@ -25,13 +33,16 @@ export interface PresenceParts {
   readonly announce: string
 }
 
-/** Who is in which channel. All of a channel is in its slot. In which channels a node has members is noted in another one: before the first enters, and forgotten after the last has left. */
+/**
+ * Who is in which channel. All of a channel is in its slot. In which channels a node has members is noted in another one, before one enters: a note that is not made again now
+ * and then is forgotten.
+ */
 export class RedisPresence implements PresenceStore {
   readonly #parts: PresenceParts
-  /** What was noted, by node and channel. */
-  readonly #noted = new Map<string, Promise<unknown>>()
-  /** Of those, which have no members any more, since when, in order. */
-  readonly #left = new Map<string, { readonly node: string, readonly channel: string, readonly at: number }>()
+  /** What was noted, by node and channel, in order. */
+  readonly #noted = new Map<string, { readonly at: number, readonly done: Promise<unknown> }>()
+  /** When old notes were forgotten last. */
+  #tidied = performance.now()
 
   constructor (parts: PresenceParts) {
     this.#parts = parts
@@ -47,16 +58,14 @@ export class RedisPresence implements PresenceStore {
 
   async leave (channel: string, { key, generation, number }: MemberFence, { cause, event, retention, remember, seen }: LeaveChange): Promise<Left> {
     const operation = this.#change(channel, key, retention, [key, generation, number, cause, event, Math.ceil(remember), Math.ceil(seen)])
-    const [left, emptied] = await this.#parts.operations.write(LEAVE, operation) as [number, Buffer]
-    if (emptied.length > 0) this.#empty(String(emptied), channel)
-    return { left: left === 1 }
+    return { left: await this.#parts.operations.write(LEAVE, operation) === 1 }
   }
 
   async list (channel: string, { after, limit, bytes }: { readonly after: string | null, readonly limit: number, readonly bytes: number }): Promise<MemberPage> {
     const { root, tag } = this.#parts.keys.channel(channel)
     const { meta, log } = this.#parts.keys.channel(presenceLogOf(channel))
-    const keys = [meta, log, `${root}:members`, `${root}:order`, `${root}:users`]
-    const reply = await this.#parts.operations.read(LIST, { keys, args: [newEpoch(), after ?? '', limit, bytes], tag }) as Reply[]
+    const keys = [meta, log, ...['members', 'order', 'holders', 'users'].map((name) => `${root}:${name}`)]
+    const reply = await this.#parts.operations.read(LIST, { keys, args: [newEpoch(), after ?? '', limit, bytes], tag, answer: limit === 0 ? 0 : bytes }) as Reply[]
     const [epoch, head, connections, users, next, ...found] = reply
     return {
       members: membersOf(found),
@@ -86,76 +95,76 @@ export class RedisPresence implements PresenceStore {
   }
 
   async renew (node: string, ttl: number): Promise<boolean> {
-    const had = await this.#parts.operations.write(RENEW, this.#leases(node, Math.ceil(ttl))) === 1
-    if (!had) this.#forget(node)
-    this.#unhold().catch(() => {}) // what stays noted is found to be empty when this node is gone
+    let had = false
+    try {
+      had = await this.#parts.operations.write(RENEW, this.#leases(node, Math.ceil(ttl))) === 1
+    } finally {
+      if (!had) this.#noted.clear() // the store may have lost what it had of the node
+    }
+    this.#tidy(node, ttl).catch(() => {}) // what stays noted is found to be empty when this node is gone
     return had
   }
 
   async orphans (limit: number): Promise<readonly Orphan[]> {
     const { keys, operations } = this.#parts
     const found: Orphan[] = []
-    const nodes = await operations.read(LAPSED, this.#leases(limit)) as Buffer[]
-    for (const node of nodes.map(String)) {
-      const channels = await operations.read(CHANNELS, { keys: [keys.node(node)], args: [limit], tag: keys.node(node) }) as Buffer[]
-      for (const channel of channels.map(String)) {
-        if (found.length >= limit) return found
-        const members = await this.#held(channel, node, limit - found.length)
-        for (const member of members) found.push({ channel, member })
-        if (members.length === 0) await operations.write(UNHOLD, { keys: [keys.node(node)], args: [channel, SETTLED], tag: keys.node(node) })
+    const failures: unknown[] = []
+    for (const node of (await operations.read(LAPSED, this.#leases(limit)) as Buffer[]).map(String)) {
+      const channels = (await operations.read(CHANNELS, { keys: [keys.node(node)], args: [limit], tag: keys.node(node) }) as Buffer[]).map(String)
+      for (let i = 0; i < channels.length && found.length < limit; i += LOOKED_AT) {
+        await Promise.all(channels.slice(i, i + LOOKED_AT).map(async (channel) => {
+          try {
+            found.push(...await this.#heldBy(node, channel, limit))
+          } catch (error) {
+            failures.push(error)
+          }
+        }))
       }
       if (channels.length === 0) await operations.write(FORGET_NODE, this.#leases(node, NODE))
     }
-    return found
+    // Where a channel cannot be read now, others can.
+    if (found.length === 0 && failures.length > 0) throw failures[0]
+    return found.slice(0, limit)
   }
 
-  async #held (channel: string, node: string, limit: number): Promise<StoredMember[]> {
-    const { root, tag } = this.#parts.keys.channel(channel)
-    return membersOf(await this.#parts.operations.read(HELD, { keys: [`${root}:members`, `${root}:holders`], args: [node, limit], tag }) as Reply[])
+  async #heldBy (node: string, channel: string, limit: number): Promise<Orphan[]> {
+    const { keys, operations } = this.#parts
+    const { root, tag } = keys.channel(channel)
+    const operation = { keys: [`${root}:members`, `${root}:holders`], args: [node, limit, HELD_BYTES], tag, answer: HELD_BYTES }
+    const members = membersOf(await operations.read(HELD, operation) as Reply[])
+    if (members.length === 0) await operations.write(UNHOLD, { keys: [keys.node(node)], args: [channel, SETTLED], tag: keys.node(node) })
+    return members.map((member) => ({ channel, member }))
   }
 
   // Before a member enters: whoever looks for what this node leaves behind must find it.
   #note (node: string, channel: string): Promise<unknown> {
     const name = `${node}\n${channel}`
-    this.#left.delete(name)
-    let noted = this.#noted.get(name)
-    if (noted === undefined) {
-      const { keys, operations } = this.#parts
-      noted = Promise.all([
-        operations.write(KNOW, this.#leases(node)),
-        operations.write(HOLD, { keys: [keys.node(node)], args: [channel], tag: keys.node(node) })
-      ])
-      this.#noted.set(name, noted)
-      noted.catch(() => { if (this.#noted.get(name) === noted) this.#noted.delete(name) })
-    }
-    return noted
-  }
-
-  // The last member that a node had in a channel has left. What this process did not note, it does not forget.
-  #empty (node: string, channel: string): void {
-    const name = `${node}\n${channel}`
-    if (this.#noted.has(name)) this.#left.set(name, { node, channel, at: performance.now() })
-  }
-
-  // Only once nobody can be on the way any more that found it noted.
-  async #unhold (): Promise<void> {
+    const noted = this.#noted.get(name)
+    if (noted !== undefined && performance.now() - noted.at < SETTLED) return noted.done
     const { keys, operations } = this.#parts
-    const due = performance.now() - SETTLED
-    const done: Promise<unknown>[] = []
-    for (const [name, { node, channel, at }] of this.#left) {
-      if (at > due || done.length >= AT_ONCE) break
-      this.#left.delete(name)
-      this.#noted.delete(name)
-      done.push(operations.write(UNHOLD, { keys: [keys.node(node)], args: [channel, SETTLED], tag: keys.node(node) }))
-    }
-    await Promise.all(done)
+    const done = Promise.all([
+      operations.write(KNOW, this.#leases(node)),
+      operations.write(HOLD, { keys: [keys.node(node)], args: [channel], tag: keys.node(node) })
+    ])
+    const note = { at: performance.now(), done }
+    this.#noted.delete(name)
+    this.#noted.set(name, note)
+    done.catch(() => { if (this.#noted.get(name) === note) this.#noted.delete(name) })
+    return done
   }
 
-  // The store may have lost what it had of a node.
-  #forget (node: string): void {
-    for (const name of this.#noted.keys()) {
-      if (name.startsWith(`${node}\n`)) this.#noted.delete(name)
+  // Forgets what is no note any more, here and, now and then, in the store.
+  async #tidy (node: string, ttl: number): Promise<void> {
+    const now = performance.now()
+    for (const [name, { at }] of this.#noted) {
+      if (now - at < SETTLED) break
+      this.#noted.delete(name)
     }
+    const kept = Math.max(NOTED, 2 * ttl)
+    if (now - this.#tidied < kept) return
+    this.#tidied = now
+    const { keys, operations } = this.#parts
+    await operations.write(UNHOLD_OLD, { keys: [keys.node(node)], args: [Math.ceil(kept)], tag: keys.node(node) })
   }
 
   #leases (...args: Argument[]): Operation {

@@ -260,7 +260,7 @@ t.test('no memory left: refused, nothing changed, and reading goes on', async (t
   await append(storage, draft('a'))
   await admin.config('SET', 'maxmemory', '1')
   t.equal(await codeOf(append(storage, draft('b'))), 'PUSH_STORAGE_FULL')
-  t.equal(await codeOf(storage.sessions.claim('s', WINDOW)), 'PUSH_STORAGE_FULL')
+  t.equal(await codeOf(storage.sessions.claim('s', WINDOW)), 'ok', 'who comes back comes back')
   t.same(texts(await storage.log.read(ROOM, ALL)), ['a'])
   await admin.config('SET', 'maxmemory', '0')
   t.equal(await codeOf(append(storage, draft('c'))), 'ok')

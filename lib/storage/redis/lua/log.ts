@@ -20,18 +20,23 @@ local IDLE = 600000
 -- Epochs that a log remembers to continue: so often Redis may restart while somebody is away.
 local REMEMBERED = 16
 
--- A channel's log as it is, or made anew. A log that another server wrote may lack its newest records: it goes on under a new epoch.
-local function open (meta, log, candidate)
+-- What is known of a channel's log; without an epoch where there is none.
+local function known (meta, log)
   local m = redis.call('HMGET', meta, 'e', 'h', 'i', 'o', 'c', 'b', 'fb', 'fa', 'rl', 'rb', 'rt')
-  local s = {
-    meta = meta, log = log, epoch = m[1], head = tonumber(m[2]), origin = m[4], continued = m[5] or '', bytes = tonumber(m[6]),
+  return {
+    meta = meta, log = log, epoch = m[1], head = tonumber(m[2]), incarnation = m[3], origin = m[4], continued = m[5] or '', bytes = tonumber(m[6]),
     before = tonumber(m[7]), since = tonumber(m[8]), limit = tonumber(m[9] or 0), most = tonumber(m[10] or 0), ttl = tonumber(m[11] or 0)
   }
+end
+
+-- A log as it is, or made anew. A log that another server wrote may lack its newest records: it goes on under a new epoch.
+local function open (meta, log, candidate)
+  local s = known(meta, log)
   if not s.epoch then
-    redis.call('DEL', log)
+    redis.call('UNLINK', log)
     s.epoch, s.head, s.origin, s.bytes, s.before, s.since = candidate, 0, candidate, 0, 0, now()
     redis.call('HSET', meta, 'e', candidate, 'h', 0, 'i', incarnation(), 'o', candidate, 'b', 0, 'fb', 0, 'fa', int(s.since))
-  elseif m[3] ~= incarnation() then
+  elseif s.incarnation ~= incarnation() then
     local continued = { s.epoch .. ':' .. int(s.head) }
     for each in string.gmatch(s.continued, '%S+') do
       if #continued < REMEMBERED then continued[#continued + 1] = each end
@@ -47,30 +52,50 @@ local function entry (found)
   return tonumber(string.match(found[1], '^%d+')), tonumber(at), tonumber(before), qos, tonumber(till), found[2][4]
 end
 
+-- The first record from an offset on, and whether it may stay: it is not too old, and unless it is the newest, those from it on are not too many bytes.
+local function look (s, offset)
+  local found = redis.call('XRANGE', s.log, int(offset), '+', 'COUNT', 1)[1]
+  if not found then return nil end
+  local at_offset, at, before = entry(found)
+  return { offset = at_offset, at = at, before = before, stays = now() - at < s.ttl and (s.bytes - before <= s.most or at_offset == s.head) }
+end
+
+-- The first record that may stay, or nil. Whoever may not has none before it that may: so it is looked for in ever larger steps, and then by halves.
+local function first_to_stay (s)
+  local found, gone, step = look(s, 0), 0, 1
+  while found and not found.stays do
+    gone = found.offset
+    found = gone < s.head and look(s, math.min(gone + step, s.head)) or nil
+    step = step * 2
+  end
+  if not found then return nil end
+  local from = found.offset
+  while gone + 1 < from do
+    local middle = math.floor((gone + from) / 2)
+    local between = look(s, middle)
+    if between.stays then
+      found, from = between, middle
+    else
+      gone = between.offset
+    end
+  end
+  return found
+end
+
+-- Whether there may be a record that may not stay.
+local function is_full (s)
+  return s.bytes - s.before > s.most or now() - s.since >= s.ttl
+end
+
 -- Takes off the oldest records: those beyond the number, then those too old or, but for the newest, too many bytes.
 local function trim (s)
   if s.limit == 0 then return end
   redis.call('XTRIM', s.log, 'MAXLEN', '=', int(s.limit))
-  while s.bytes - s.before > s.most or now() - s.since >= s.ttl do
-    local found = redis.call('XRANGE', s.log, '-', '+', 'COUNT', 64)
-    local cut = nil
-    for _, each in ipairs(found) do
-      local offset, at, before = entry(each)
-      if now() - at < s.ttl and (s.bytes - before <= s.most or offset == s.head) then
-        s.before, s.since = before, at
-        redis.call('XTRIM', s.log, 'MINID', '=', each[1])
-        redis.call('HSET', s.meta, 'fb', int(before), 'fa', int(at))
-        return
-      end
-      cut = offset + 1
-    end
-    if cut == nil then
-      s.before, s.since = s.bytes, now()
-      redis.call('HSET', s.meta, 'fb', int(s.before), 'fa', int(s.since))
-      return
-    end
-    redis.call('XTRIM', s.log, 'MINID', '=', int(cut))
-  end
+  if not is_full(s) then return end
+  local first = first_to_stay(s)
+  redis.call('XTRIM', s.log, 'MINID', '=', int(first and first.offset or s.head + 1))
+  s.before, s.since = first and first.before or s.bytes, first and first.at or now()
+  redis.call('HSET', s.meta, 'fb', int(s.before), 'fa', int(s.since))
 end
 
 -- A retention holds from now on; what had its time under the one before is gone.
@@ -97,12 +122,15 @@ local function settle (s)
 end
 
 -- What is known of a log lives as long as its records, and for a while after it was last asked for.
+local function least (s)
+  return math.max(IDLE, s.ttl)
+end
+
 local function linger (s)
-  local least = int(math.max(IDLE, s.ttl))
   if redis.call('PTTL', s.meta) < 0 then
-    redis.call('PEXPIRE', s.meta, least)
+    redis.call('PEXPIRE', s.meta, int(least(s)))
   else
-    redis.call('PEXPIRE', s.meta, least, 'GT')
+    redis.call('PEXPIRE', s.meta, int(least(s)), 'GT')
   end
 end
 
@@ -127,9 +155,9 @@ local function by_publisher (s, publisher, sequence)
 end
 
 -- The same by what is known of its id: 0, 1, or 2 for another message.
-local function by_id (s, known, print)
-  if not known then return 0, 0 end
-  local same, offset, origin = string.match(known, '^(%S*) (%d+) (.+)$')
+local function by_id (s, remembered, print)
+  if not remembered then return 0, 0 end
+  local same, offset, origin = string.match(remembered, '^(%S*) (%d+) (.+)$')
   return same == print and 1 or 2, origin == s.origin and tonumber(offset) or 0
 end`
 
@@ -138,7 +166,7 @@ end`
  * to announce with, the retention (limit, bytes, ttl), how many; each: qos, ttl or 0, body, and which keys it has (`p`, `i`, `b` for both or `-`), with sequence and ttl, fingerprint and ttl.
  * Reply: the epoch, then of each draft `0` stored, `1` duplicate or `2` conflict, and its offset, or 0.
  */
-export const APPEND = script('append', 'deny', `
+export const APPEND = script('append', 'grow', `
   local s = open(key(), key(), arg())
   local command, channel = arg(), arg()
   keep(s, number(), number(), number())
@@ -172,30 +200,39 @@ export const APPEND = script('append', 'deny', `
   announce(command, channel, s, from, parts)
   return replies`, LOG)
 
-/** What an append would say of a key. Keys and arguments: as a draft of it, after the log's two keys and an epoch. Reply: the epoch; `0` new, `1` or `2`; the offset, or 0. */
-export const RECOGNISE = script('recognise', 'allow', `
-  local s = open(key(), key(), arg())
+/**
+ * What an append would say of a key. Makes no log where there is none. Keys and arguments: as a draft of it, after the log's two keys and an epoch. Reply: the epoch; `0` new, `1` or `2`;
+ * the offset, or 0.
+ */
+export const RECOGNISE = script('recognise', 'write', `
+  local meta, log, candidate = key(), key(), arg()
+  local s = known(meta, log)
+  if s.epoch then
+    s = open(meta, log, candidate)
+    linger(s)
+  end
   local keys, status, offset = arg(), 0, 0
   if keys == 'p' or keys == 'b' then status, offset = by_publisher(s, key(), number()) end
   if status == 0 and (keys == 'i' or keys == 'b') then status, offset = by_id(s, redis.call('GET', key()), arg()) end
-  return { s.epoch, status, offset }`, LOG)
+  return { s.epoch or candidate, status, offset }`, LOG)
 
 /**
- * Reads forward. Keys: the log's two. Arguments: an epoch, where to begin, how many, how many bytes. Reply: epoch, head, first, what it continues or '',
- * where the page begins; then of each record its qos and its body, or `-` before the qos and '' where its time is over.
+ * Reads forward, and writes nothing. Keys: the log's two. Arguments: where to begin, how many, how many bytes. Reply: nothing where there is no log, or it wants a new epoch. Otherwise
+ * epoch, head, first, what it continues or '', where the page begins, `1` where it wants tending; then of each record its qos and its body, or `-` before the qos and '' where its
+ * time is over.
  */
-export const READ = script('read', 'allow', `
-  local s = open(key(), key(), arg())
-  trim(s)
-  linger(s)
+export const READ = script('read', 'read', `
+  local s = known(key(), key())
+  if not s.epoch or s.incarnation ~= incarnation() then return '' end
+  local oldest, tend = look(s, 0), redis.call('PTTL', s.meta) < 0.75 * least(s)
+  if oldest and s.limit > 0 and is_full(s) then oldest, tend = first_to_stay(s), true end
+  local first = oldest and oldest.offset or s.head + 1
   local from, limit, bytes = number(), number(), number()
-  local oldest = redis.call('XRANGE', s.log, '-', '+', 'COUNT', 1)[1]
-  local first = oldest and entry(oldest) or s.head + 1
   from = math.max(from, first)
-  local reply = { s.epoch, s.head, first, s.continued, from }
-  local taken, next = 0, from
+  local reply = { s.epoch, s.head, first, s.continued, from, tend and 1 or 0 }
+  local taken, next, step = 0, from, 2
   while taken < limit and next <= s.head do
-    local found = redis.call('XRANGE', s.log, int(next), '+', 'COUNT', int(math.min(limit - taken, 32)))
+    local found = redis.call('XRANGE', s.log, int(next), '+', 'COUNT', int(math.min(limit - taken, step)))
     for _, each in ipairs(found) do
       local offset, _, _, qos, till, body = entry(each)
       if offset ~= next then return reply end -- records were taken out by hand
@@ -207,5 +244,13 @@ export const READ = script('read', 'allow', `
       taken, next = taken + 1, next + 1
     end
     if #found == 0 then return reply end
+    step = math.min(32, step * 2)
   end
   return reply`, LOG)
+
+/** Makes a log, or gives it its new epoch; takes off what has had its time, and lets the rest live on. Keys: the log's two. Argument: an epoch. Reply: `0`. */
+export const TEND = script('tend', 'write', `
+  local s = open(key(), key(), arg())
+  trim(s)
+  linger(s)
+  return 0`, LOG)

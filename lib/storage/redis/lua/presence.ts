@@ -19,6 +19,14 @@ local function count (users, user, by)
   if user ~= '-' and redis.call('HINCRBY', users, user, by) <= 0 then redis.call('HDEL', users, user) end
 end
 
+-- What is kept together is lost together: where a part is missing, nobody is a member, and the log begins anew.
+local function keep_whole (meta, log, members, order, holders, users)
+  local there = redis.call('HLEN', members)
+  if there ~= redis.call('ZCARD', order) or there ~= redis.call('ZCARD', holders) then
+    redis.call('UNLINK', meta, log, members, order, holders, users)
+  end
+end
+
 local function fits (event, most)
   if #event > most then error({ err = 'FULL the event is larger than its log' }) end
 end
@@ -32,15 +40,17 @@ end`
 /** The keys of both changes: the log's two, members, order, holders, users, departed, seen. */
 const KEYS = `local meta, log, candidate = key(), key(), arg()
   local members, order, holders, users, departed, seen = key(), key(), key(), key(), key(), key()
-  local command, channel, limit, most, ttl = arg(), arg(), number(), number(), number()`
+  local command, channel, limit, most, ttl = arg(), arg(), number(), number(), number()
+  keep_whole(meta, log, members, order, holders, users)`
 
 /**
  * Enters a member. Arguments: an epoch, the command and channel to announce with, the retention, the member's key, generation, number, node, user or `-`, body, and the events
  * of joining, coming back and changing. Reply: the change, the epoch and the head of the presence log.
  */
-export const ENTER = script('enter', 'deny', `
+export const ENTER = script('enter', 'grow', `
   ${KEYS}
   local s = open(meta, log, candidate)
+  linger(s)
   local name, g, n, node, user, body = arg(), number(), number(), arg(), arg(), arg()
   local events = { join = arg(), back = arg(), update = arg() }
   local held, change = parse(redis.call('HGET', members, name)), 'join'
@@ -72,20 +82,19 @@ export const ENTER = script('enter', 'deny', `
     if change ~= 'none' then
       keep(s, limit, most, ttl)
       tell(s, events[change], command, channel)
+      linger(s)
     end
-    linger(s)
   end
   return { change, s.epoch, s.head }`, LOG, MEMBERS)
 
 /**
  * Lets a member leave. Arguments: an epoch, the command and channel to announce with, the retention, the member's key, generation, number, cause, event, for how long it is remembered,
- * and for how long it is known when the last one left, or 0. Reply: `1` if it left, and its node if that
- * was the last one the node had here, or ''.
+ * and for how long it is known when the last one left, or 0. Reply: `1` if it left.
  */
-export const LEAVE = script('leave', 'allow', `
+export const LEAVE = script('leave', 'write', `
   ${KEYS}
   local name, g, n, cause, event, remember, known = arg(), number(), number(), arg(), arg(), arg(), number()
-  local held, left, emptied = parse(redis.call('HGET', members, name)), 0, ''
+  local held, left = parse(redis.call('HGET', members, name)), 0
   if not held then
     local left_g, left_n, before = string.match(redis.call('GET', departed) or '', '^(%d+) (%d+) (%S+)$')
     if not left_g or is_later(g, n, tonumber(left_g), tonumber(left_n)) then
@@ -99,22 +108,22 @@ export const LEAVE = script('leave', 'allow', `
     redis.call('ZREM', order, name)
     redis.call('ZREM', holders, held.node .. '\\0' .. name)
     count(users, held.user, -1)
-    if #redis.call('ZRANGEBYLEX', holders, '[' .. held.node .. '\\0', '(' .. held.node .. '\\1', 'LIMIT', 0, 1) == 0 then emptied = held.node end
     redis.call('SET', departed, int(g) .. ' ' .. int(n) .. ' ' .. cause, 'PX', remember)
     if known > 0 and redis.call('HLEN', members) == 0 then redis.call('SET', seen, int(now()), 'PX', int(known)) end
     keep(s, limit, most, ttl)
     tell(s, event, command, channel)
     linger(s)
   end
-  return { left, emptied }`, LOG, MEMBERS)
+  return left`, LOG, MEMBERS)
 
 /**
- * Members in the order of their keys. Keys: the log's two, members, order, users. Arguments: an epoch, after which key or '', how many, how many bytes.
+ * Members in the order of their keys. Keys: the log's two, members, order, holders, users. Arguments: an epoch, after which key or '', how many, how many bytes.
  * Reply: epoch, head, members there are, users there are, the next key to go on after or ''; then of each its key and its text.
  */
-export const LIST = script('list', 'allow', `
-  local meta, log, candidate, members, order, users = key(), key(), arg(), key(), key(), key()
+export const LIST = script('list', 'write', `
+  local meta, log, candidate, members, order, holders, users = key(), key(), arg(), key(), key(), key(), key()
   local after, limit, bytes = arg(), number(), number()
+  keep_whole(meta, log, members, order, holders, users)
   -- Where only the numbers are asked for, no log is made.
   if limit == 0 and redis.call('EXISTS', meta) == 0 then return { candidate, 0, redis.call('ZCARD', order), redis.call('HLEN', users), '' } end
   local s = open(meta, log, candidate)
@@ -133,62 +142,71 @@ export const LIST = script('list', 'allow', `
     reply[#reply + 1] = name
     reply[#reply + 1] = text
   end
-  return reply`, LOG)
+  return reply`, LOG, MEMBERS)
 
-/** What a node holds of a channel. Keys: members, holders. Arguments: node, how many. Reply: of each its key and its text. */
-export const HELD = script('held', 'allow', `
-  local members, holders, node, limit = key(), key(), arg(), arg()
+/** What a node holds of a channel. Keys: members, holders. Arguments: node, how many, how many bytes. Reply: of each its key and its text. */
+export const HELD = script('held', 'read', `
+  local members, holders, node, limit, bytes = key(), key(), arg(), arg(), number()
   local reply = {}
   for _, held in ipairs(redis.call('ZRANGEBYLEX', holders, '[' .. node .. '\\0', '(' .. node .. '\\1', 'LIMIT', 0, limit)) do
     local name = string.sub(held, #node + 2)
-    reply[#reply + 1] = name
-    reply[#reply + 1] = redis.call('HGET', members, name)
+    local text = redis.call('HGET', members, name)
+    if text then
+      bytes = bytes - #text
+      if bytes < 0 and #reply > 0 then return reply end
+      reply[#reply + 1] = name
+      reply[#reply + 1] = text
+    end
   end
   return reply`)
 
 /** Lets a node's lease run from now. Keys: the leases, a sorted set of nodes by when they end. Arguments: node, ttl. Reply: `1` if it had one. */
-export const RENEW = script('renew', 'deny', `
+export const RENEW = script('renew', 'write', `
   local leases, node, ttl = key(), arg(), number()
   local till = tonumber(redis.call('ZSCORE', leases, node) or nil)
   redis.call('ZADD', leases, int(now() + ttl), node)
   return till and till > now() and 1 or 0`)
 
 /** Notes that a node may have a lease. Keys: the leases. Arguments: node. Reply: `0`. */
-export const KNOW = script('know', 'deny', `
+export const KNOW = script('know', 'write', `
   redis.call('ZADD', key(), 'NX', 0, arg())
   return 0`)
 
 /** Nodes without a lease. Keys: the leases. Arguments: how many. Reply: the nodes. */
-export const LAPSED = script('lapsed', 'allow', `
+export const LAPSED = script('lapsed', 'read', `
   return redis.call('ZRANGEBYSCORE', key(), '-inf', int(now()), 'LIMIT', 0, arg())`)
 
 /** Forgets a node whose lease ended long ago. Keys: the leases. Arguments: node, how long ago. Reply: `0`. */
-export const FORGET_NODE = script('forget-node', 'allow', `
+export const FORGET_NODE = script('forget-node', 'write', `
   local leases, node, ago = key(), arg(), number()
   local till = tonumber(redis.call('ZSCORE', leases, node) or nil)
   if till and till < now() - ago then redis.call('ZREM', leases, node) end
   return 0`)
 
 /** Notes that a node has members in a channel. Keys: the channels of the node, a sorted set by when this was noted. Arguments: channel. Reply: `0`. */
-export const HOLD = script('hold', 'deny', `
+export const HOLD = script('hold', 'write', `
   redis.call('ZADD', key(), int(now()), arg())
   return 0`)
 
 /** Forgets it, unless it was noted within some time. Keys: the channels of the node. Arguments: channel, how long. Reply: `0`. */
-export const UNHOLD = script('unhold', 'allow', `
+export const UNHOLD = script('unhold', 'write', `
   local channels, channel, ago = key(), arg(), number()
   local at = tonumber(redis.call('ZSCORE', channels, channel) or nil)
   if at and at < now() - ago then redis.call('ZREM', channels, channel) end
   return 0`)
 
+/** Forgets all that was not noted within some time. Keys: the channels of the node. Arguments: how long. Reply: how many those were. */
+export const UNHOLD_OLD = script('unhold-old', 'write', `
+  return redis.call('ZREMRANGEBYSCORE', key(), '-inf', '(' .. int(now() - number()))`)
+
 /** The channels in which a node may have members. Keys: the channels of the node. Arguments: how many. Reply: the channels. */
-export const CHANNELS = script('channels', 'allow', `
+export const CHANNELS = script('channels', 'read', `
   return redis.call('ZRANGE', key(), 0, arg() - 1)`)
 
 /** When the last member left. Keys: seen. Reply: milliseconds since 1970, or ''. */
-export const SEEN = script('seen', 'allow', `
+export const SEEN = script('seen', 'read', `
   return redis.call('GET', key()) or ''`)
 
 /** How many members a channel has. Keys: order. Reply: the number. */
-export const COUNT = script('count', 'allow', `
+export const COUNT = script('count', 'read', `
   return redis.call('ZCARD', key())`)

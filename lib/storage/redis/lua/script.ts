@@ -8,16 +8,21 @@ export interface Script {
   readonly sha: string
 }
 
-/** What an operation may do where Redis has no memory left: `deny` is refused before anything is written; `allow` frees or only reads. */
-export type WhenFull = 'deny' | 'allow'
+/**
+ * What an operation does, and so where Redis refuses it before anything is written: `grow` where no memory is left; `write` where Redis may not write at all, as without its
+ * replicas or its disk; `read`, which writes nothing, never.
+ */
+export type Kind = 'grow' | 'write' | 'read'
+
+const FLAGS: Readonly<Record<Kind, string>> = { grow: '', write: ' flags=allow-oom', read: ' flags=no-writes' }
 
 /**
  * Makes a script of one operation: the body of a Lua function that takes its keys with `key()` and its arguments with `arg()`, and returns its reply.
  * An operation that fails fails alone: its reply is then its error. By Redis' rules what it wrote before stays; so each operation looks before it writes.
  */
-export function script (name: string, whenFull: WhenFull, operation: string, ...parts: readonly string[]): Script {
+export function script (name: string, kind: Kind, operation: string, ...parts: readonly string[]): Script {
   const lua = [
-    whenFull === 'allow' ? '#!lua flags=allow-oom' : '#!lua',
+    `#!lua${FLAGS[kind]}`,
     COMMON,
     ...parts,
     `local function operation ()\n${operation}\nend`,
@@ -57,4 +62,4 @@ end
 return replies`
 
 /** Whether Redis answers. Keys: any. Reply: `0`. */
-export const PING = script('ping', 'allow', 'key()\nreturn 0')
+export const PING = script('ping', 'read', 'key()\nreturn 0')

@@ -8,11 +8,11 @@ local function next_generation (last)
 end`
 
 /** Keys: the session. Reply: its generation, or ''. */
-export const FIND = script('find', 'allow', `
+export const FIND = script('find', 'read', `
   return redis.call('GET', key()) or ''`)
 
 /** Takes a session over, and tells all nodes. Keys: the session. Arguments: channel to tell on, name, ttl. Reply: the generation. */
-export const CLAIM = script('claim', 'deny', `
+export const CLAIM = script('claim', 'write', `
   local session, channel, name, ttl = key(), arg(), arg(), number()
   local generation = int(next_generation(redis.call('GET', session)))
   redis.call('SET', session, generation, 'PX', int(ttl))
@@ -20,7 +20,7 @@ export const CLAIM = script('claim', 'deny', `
   return generation`, NEXT)
 
 /** The same, only where nobody has it. Reply: the generation, or ''. */
-export const ACQUIRE = script('acquire', 'deny', `
+export const ACQUIRE = script('acquire', 'write', `
   local session, channel, name, ttl = key(), arg(), arg(), number()
   local generation = int(next_generation())
   if not redis.call('SET', session, generation, 'NX', 'PX', int(ttl)) then return '' end
@@ -28,13 +28,13 @@ export const ACQUIRE = script('acquire', 'deny', `
   return generation`, NEXT)
 
 /** Lets a session live on. Keys: the session. Arguments: generation, ttl. Reply: `1`, or `0` if it is another's. */
-export const TOUCH = script('touch', 'deny', `
+export const TOUCH = script('touch', 'write', `
   local session, generation, ttl = key(), arg(), arg()
   if redis.call('GET', session) ~= generation then return 0 end
   return redis.call('PEXPIRE', session, ttl)`)
 
 /** Ends a session. Keys: the session. Arguments: generation. Reply: `0`. */
-export const REMOVE = script('remove', 'allow', `
+export const REMOVE = script('remove', 'write', `
   local session, generation = key(), number()
   local found = tonumber(redis.call('GET', session) or nil)
   if found and found <= generation then redis.call('DEL', session) end
