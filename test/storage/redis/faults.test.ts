@@ -1,83 +1,12 @@
-import { Redis } from 'ioredis'
-import { setTimeout as sleep } from 'node:timers/promises'
-import t, { type Test } from 'tap'
-import { PushError } from '../../../lib/core/errors.js'
+import t from 'tap'
 import { redisStorage, type RedisStorageOptions } from '../../../lib/storage/redis/index.js'
-import type { AppendOutcome, Draft, FeedBatch, Page, StorageAdapter } from '../../../types/storage.js'
+import type { AppendOutcome } from '../../../types/storage.js'
 import { RedisServer } from '../../helpers/redis.js'
 import { TcpProxy } from '../../helpers/tcp-proxy.js'
-
-const ROOM = 'room/1'
-const ROOMY = { limit: 1000, bytes: 1_000_000, ttl: 3_600_000 }
-const ALL = { from: 1, limit: 1000, bytes: 1_000_000 }
-const WINDOW = 60_000
+import { ALL, append, codeOf, draft, listen, ROOM, ROOMY, startWorld, texts, until, WINDOW } from './world.js'
 
 /** What decides on a key's slot in Cluster: what is in its first braces. */
 const tagOf = (key: string): string => /\{([^}]+)\}/.exec(key)?.[1] ?? key
-
-const draft = (text: string, id?: string): Draft => ({ body: Buffer.from(text), qos: 1, ...(id === undefined ? {} : { id: { id, fingerprint: 'f', ttl: WINDOW } }) })
-const append = (storage: StorageAdapter, ...drafts: Draft[]): Promise<readonly AppendOutcome[]> => storage.log.append(ROOM, drafts, ROOMY)
-const texts = ({ records }: Page): string[] => records.map(({ body }) => Buffer.from(body ?? []).toString())
-
-async function codeOf (work: Promise<unknown>): Promise<string> {
-  return await work.then(() => 'ok', (error: unknown) => error instanceof PushError ? error.code : String(error))
-}
-
-async function until (condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const end = performance.now() + 20_000
-  while (!await condition()) {
-    if (performance.now() > end) throw new Error(`${what}: not within 20 s`)
-    await sleep(5)
-  }
-}
-
-/** A server, the host's client to it (through `port`, if given), and storages on it. All end with the test. */
-async function startWorld (t: Test, ...args: string[]): Promise<World> {
-  const server = await RedisServer.start(...args)
-  t.teardown(() => server.stop())
-  return new World(t, server)
-}
-
-class World {
-  readonly #t: Test
-  readonly server: RedisServer
-  readonly errors: Error[] = []
-
-  constructor (t: Test, server: RedisServer) {
-    this.#t = t
-    this.server = server
-  }
-
-  /** A client of the test's own. */
-  client ({ port = this.server.port, ...options }: { port?: number, keyPrefix?: string, lazyConnect?: boolean } = {}): Redis {
-    const client = new Redis({ port, ...options })
-    client.on('error', () => {})
-    this.#t.teardown(() => client.disconnect())
-    return client
-  }
-
-  async storage (options: Partial<RedisStorageOptions> = {}): Promise<StorageAdapter> {
-    const storage = redisStorage({ client: this.client(), timeout: 1000, ...options })
-    await storage.open({ onError: (error) => { this.errors.push(error) } })
-    this.#t.teardown(() => storage.close())
-    return storage
-  }
-}
-
-/** What a listener hears: the offsets of records, and interruptions. */
-async function listen (storage: StorageAdapter, channel = ROOM): Promise<{ readonly heard: Array<number | 'interrupted'>, readonly batches: FeedBatch[] }> {
-  const heard: Array<number | 'interrupted'> = []
-  const batches: FeedBatch[] = []
-  await storage.feed.join(channel, {
-    records: (batch) => {
-      batches.push(batch)
-      batch.records.forEach((_, i) => heard.push(batch.from + i))
-    },
-    volatile: () => {},
-    interrupted: () => { heard.push('interrupted') }
-  })
-  return { heard, batches }
-}
 
 t.test('scripts that Redis has forgotten are sent again', async (t) => {
   const world = await startWorld(t)
