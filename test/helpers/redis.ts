@@ -10,6 +10,9 @@ import { freePort } from './free-port.js'
 
 const findServer = (): string => findProgram({ by: 'The tests of the Redis storage', package: 'redis-server', places: ['/usr/bin/redis-server', '/usr/local/bin/redis-server'], variable: 'REDIS_SERVER' })
 
+/** A replica does not wait for others before it gets its copy. */
+const AT_ONCE = ['--repl-diskless-sync-delay', '0']
+
 /** A redis-server of the test's own, on loopback, with its data in a folder that is removed at the end. */
 export class RedisServer {
   readonly port: number
@@ -78,10 +81,12 @@ export class RedisCluster {
 
   /** `args`: of each redis-server. */
   static async start (...args: string[]): Promise<RedisCluster> {
-    const nodes = await Promise.all(Array.from({ length: 6 }, () => RedisServer.start('--cluster-enabled', 'yes', '--cluster-node-timeout', '1500', ...args)))
+    const nodes = await Promise.all(Array.from({ length: 6 }, () => RedisServer.start('--cluster-enabled', 'yes', '--cluster-node-timeout', '1500', ...AT_ONCE, ...args)))
     const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`)
     await run(join(dirname(findServer()), 'redis-cli'), ['--cluster', 'create', ...addresses, '--cluster-replicas', '1', '--cluster-yes'])
     for (const { port } of nodes) await untilSaid(port, ['CLUSTER', 'INFO'], /cluster_state:ok[^]*cluster_known_nodes:6/)
+    // A replica that has nothing yet never takes over.
+    for (const { port } of nodes) await untilSaid(port, ['INFO', 'replication'], /role:master[^]*connected_slaves:1|master_link_status:up/)
     return new RedisCluster(nodes)
   }
 
@@ -109,8 +114,8 @@ export class RedisSentinels {
 
   /** `args`: of the master and the replica. */
   static async start (...args: string[]): Promise<RedisSentinels> {
-    const master = await RedisServer.start(...args)
-    const replica = await RedisServer.start('--replicaof', `127.0.0.1 ${master.port}`, ...args)
+    const master = await RedisServer.start(...AT_ONCE, ...args)
+    const replica = await RedisServer.start('--replicaof', `127.0.0.1 ${master.port}`, ...AT_ONCE, ...args)
     await untilSaid(replica.port, ['INFO', 'replication'], /master_link_status:up/)
     const lines = [`sentinel monitor push 127.0.0.1 ${master.port} 2`, 'sentinel down-after-milliseconds push 700', 'sentinel failover-timeout push 5000']
     const sentinels = await Promise.all(Array.from({ length: 3 }, () => RedisServer.startSentinel(lines)))
