@@ -9,19 +9,31 @@ export type Argument = string | number | Uint8Array
 /** What Redis answers: bulk strings as bytes. */
 export type Reply = Buffer | number | null | Reply[]
 
-/** What the adapter needs of a client, whether it speaks with one server, with what Sentinel says is the master, or with a Cluster. */
-export interface Connection {
+/** A connection to one server. */
+export interface Server {
   readonly status: string
-  connect (): Promise<void>
   disconnect (reconnect?: boolean): void
+  callBuffer (command: string, ...args: Argument[]): Promise<Reply>
+}
+
+/** What the adapter needs of a client, whether it speaks with one server, with what Sentinel says is the master, or with a Cluster. */
+export interface Connection extends Server {
+  connect (): Promise<void>
   quit (): Promise<unknown>
   on (event: string, listener: (...args: never[]) => void): unknown
   info (): Promise<string>
-  callBuffer (command: string, ...args: Argument[]): Promise<Reply>
   subscribe (...channels: string[]): Promise<unknown>
   unsubscribe (...channels: string[]): Promise<unknown>
   ssubscribe (channel: string): Promise<unknown>
   sunsubscribe (channel: string): Promise<unknown>
+}
+
+/** A connection to the servers of a Cluster. */
+export interface ClusterConnection extends Connection {
+  /** By slot the servers that have it, `host:port`, the master first. */
+  readonly slots: ReadonlyArray<readonly string[] | undefined>
+  nodes (): ReadonlyArray<Server & Pick<Redis, 'options' | 'duplicate'>>
+  refreshSlotsCache (callback: (error?: Error | null) => void): void
 }
 
 /** The client that the host has. */
@@ -30,7 +42,9 @@ export type Client = Redis | Cluster
 /** How long a connection has to end in order, in milliseconds. */
 const GOODBYE = 500
 
-// What fails fails at once, and nothing is sent again behind our back: a message would be refused late, or stored late.
+const retryStrategy = (times: number): number => Math.round(Math.min(50 * 2 ** Math.min(times - 1, 5), 1000) * (0.5 + Math.random() / 2))
+
+// What fails fails at once, and nothing is sent again behind our back: a message would be refused late, or stored late, or twice.
 const SETTINGS = {
   keyPrefix: '',
   lazyConnect: true,
@@ -38,33 +52,49 @@ const SETTINGS = {
   autoResubscribe: false,
   autoResendUnfulfilledCommands: false,
   enableAutoPipelining: false,
-  replyMapping: 'legacy'
+  replyMapping: 'legacy',
+  disconnectTimeout: GOODBYE
 } as const
 
-const retryStrategy = (times: number): number => Math.min(50 * 2 ** Math.min(times - 1, 5), 1000) * (0.5 + Math.random() / 2)
-
 /** A connection of the adapter's own, to where the host's client is connected, not yet made. */
-export function duplicate (client: Client, connectTimeout: number): Connection {
-  if (client.isCluster) {
-    const { keyPrefix, lazyConnect, enableOfflineQueue, replyMapping, enableAutoPipelining, ...redisOptions } = SETTINGS
-    return (client as Cluster).duplicate([], {
-      keyPrefix,
-      lazyConnect,
-      enableAutoPipelining,
-      shardedSubscribers: true,
+export function duplicate (client: Client, connectTimeout: number): Connection | ClusterConnection {
+  if (isCluster(client)) {
+    const { enableOfflineQueue, ...redisOptions } = SETTINGS // without the queues it does not begin
+    return client.duplicate([], {
+      keyPrefix: SETTINGS.keyPrefix,
+      lazyConnect: SETTINGS.lazyConnect,
+      enableAutoPipelining: SETTINGS.enableAutoPipelining,
+      shardedSubscribers: false, // they do not notice a server that hangs, nor say what they missed
       clusterRetryStrategy: retryStrategy,
+      retryDelayOnFailover: 0,
+      retryDelayOnClusterDown: 0,
       slotsRefreshTimeout: connectTimeout,
-      redisOptions: { ...(client as Cluster).options.redisOptions, ...redisOptions, keyPrefix, autoResubscribe: true, connectTimeout, replyMapping }
-    }) as unknown as Connection
+      redisOptions: { ...client.options.redisOptions, ...redisOptions, connectTimeout }
+    }) as unknown as ClusterConnection
   }
-  const { sentinels } = (client as Redis).options
-  return (client as Redis).duplicate({
+  const { sentinels } = client.options
+  return client.duplicate({
     ...SETTINGS,
     connectTimeout,
     retryStrategy,
+    sentinelRetryStrategy: retryStrategy,
+    sentinelCommandTimeout: connectTimeout,
     // After a failover the connection may be to what is a replica now.
     ...(sentinels ? { reconnectOnError: (error: Error) => error.message.startsWith('READONLY') } : {})
   }) as unknown as Connection
+}
+
+const isCluster = (client: Client): client is Cluster => client.isCluster
+
+/** The connections to single servers that a connection is made of. */
+export function serversOf (connection: Connection | ClusterConnection): readonly Server[] {
+  return 'nodes' in connection ? connection.nodes() : [connection]
+}
+
+/** A connection of its own to a server of a Cluster (`host:port`), not yet made; `undefined` for a server that is not known. */
+export function duplicateServer (cluster: ClusterConnection, server: string, connectTimeout: number): Connection | undefined {
+  const known = cluster.nodes().find(({ options: { host, port } }) => `${host}:${port}` === server)
+  return known?.duplicate({ ...SETTINGS, readOnly: false, connectTimeout, retryStrategy }) as unknown as Connection | undefined
 }
 
 /** Connects. Rejects with `PUSH_STORAGE_UNAVAILABLE` where that takes longer than `timeout`, and gives it up. */

@@ -5,7 +5,7 @@ import { decodeAnnouncement, encodeVolatile } from './announcement.js'
 import type { Keys } from './keys.js'
 import { BROADCAST } from './lua/feed.js'
 import type { Operations } from './operations.js'
-import type { Subscriber } from './subscriber.js'
+import type { Hearing } from './subscriber.js'
 
 /** Heads that are compared at once. */
 const AT_ONCE = 500
@@ -14,7 +14,7 @@ export interface FeedParts {
   readonly lifecycle: Lifecycle
   readonly keys: Keys
   readonly operations: Operations
-  readonly subscriber: Subscriber
+  readonly subscriber: Hearing
   readonly log: LogStore
   readonly announce: string
   readonly onError: (error: unknown) => void
@@ -91,9 +91,12 @@ export class RedisFeed implements Feed {
     }
   }
 
-  /** Announcements may have been lost, of all channels. */
-  interrupted (): void {
-    for (const joined of this.#joined.values()) this.#interrupt(joined)
+  /** Announcements under these names may have been lost. */
+  interrupted (names: readonly string[]): void {
+    for (const name of names) {
+      const joined = this.#joined.get(name)
+      if (joined !== undefined) this.#interrupt(joined)
+    }
   }
 
   /** Compares what was heard with the logs. Keeps alive what is known of them, too. */

@@ -2,7 +2,8 @@ import { PushError } from '../../core/errors.js'
 import { parseDuration } from '../../core/duration.js'
 import type { StorageAdapter, StorageContext } from '../../../types/storage.js'
 import { Lifecycle } from '../lifecycle.js'
-import { connect, duplicate, end, type Client, type Connection } from './connection.js'
+import { ClusterSubscriber } from './cluster-subscriber.js'
+import { connect, duplicate, end, serversOf, type Client, type ClusterConnection, type Connection } from './connection.js'
 import { RedisCursors } from './cursors.js'
 import { RedisFeed } from './feed.js'
 import { Keys } from './keys.js'
@@ -10,6 +11,7 @@ import { RedisLog } from './log.js'
 import { inspect } from './inspection.js'
 import { Operations, type Durability } from './operations.js'
 import { RedisPresence } from './presence.js'
+import { Pulse } from './pulse.js'
 import { RedisSessions } from './sessions.js'
 import { Subscriber } from './subscriber.js'
 import { Troubles } from './troubles.js'
@@ -44,44 +46,59 @@ export interface RedisStorageOptions {
  */
 export function redisStorage (options: RedisStorageOptions): StorageAdapter {
   const { client, prefix, timeout, inFlight, compare, durability } = read(options)
-  const isCluster = client.isCluster
-  const announce = isCluster ? 'spublish' : 'publish'
+  const announce = client.isCluster ? 'spublish' : 'publish'
   const lifecycle = new Lifecycle()
   const keys = new Keys(prefix)
-  const operations = new Operations({ lifecycle, isCluster, timeout, inFlight })
+  const operations = new Operations({ lifecycle, isCluster: client.isCluster, timeout, inFlight })
   const onError = (error: unknown): void => lifecycle.report(error)
   // Whoever waits for replicas keeps the connection for itself meanwhile.
-  const appending = durability === undefined ? operations : new Operations({ lifecycle, isCluster, timeout, inFlight, durability })
+  const appending = durability === undefined ? operations : new Operations({ lifecycle, isCluster: client.isCluster, timeout, inFlight, durability })
   const log = new RedisLog({ keys, operations, appending, announce, timeout, inFlight })
   const sessions = new RedisSessions(keys, operations, onError)
-  const subscriber = new Subscriber({
-    isCluster,
-    shared: keys.claims,
+  const hearing = {
     timeout,
-    onMessage: (channel, message) => channel === keys.claims ? sessions.heard(message) : feed.heard(channel, message),
-    onRestored: () => feed.interrupted()
-  })
+    // In Cluster, what concerns a channel is only where the channel is; what concerns all, everywhere.
+    isSharded: (name: string) => client.isCluster && name !== keys.claims,
+    onMessage: (name: string, message: Buffer) => name === keys.claims ? sessions.heard(message) : feed.heard(name, message),
+    onRestored: (names: readonly string[]) => feed.interrupted(names)
+  }
+  const told = new Troubles(onError)
+  const watch = (connection: Connection): void => { connection.on('error', (error: Error) => told.tell(error)) }
+  const subscriber = client.isCluster ? new ClusterSubscriber({ ...hearing, onConnection: watch }) : new Subscriber(hearing)
   const feed = new RedisFeed({ lifecycle, keys, operations, subscriber, log, announce, onError })
   const connections: Connection[] = []
+  const pulse = new Pulse(() => [...connections.flatMap(serversOf), ...subscriber.connections], timeout)
   let comparing: NodeJS.Timeout | undefined
 
+  function make (): Connection | ClusterConnection {
+    const connection = duplicate(client, timeout)
+    watch(connection)
+    return connection
+  }
+
   async function open (context: StorageContext): Promise<void> {
-    const [commands, hearing] = [duplicate(client, timeout), duplicate(client, timeout)]
-    connections.push(commands, hearing)
+    const commands = make()
+    connections.push(commands)
+    operations.open(commands)
     if (appending !== operations) {
-      const publishing = duplicate(client, timeout)
+      const publishing = make()
       connections.push(publishing)
       appending.open(publishing)
     }
-    const told = new Troubles(context.onError)
-    for (const connection of connections) connection.on('error', (error: Error) => told.tell(error))
-    operations.open(commands)
-    subscriber.open(hearing)
-    await Promise.all(connections.map((connection) => connect(connection, timeout)))
+    if (subscriber instanceof Subscriber) subscriber.open(make())
+    await Promise.all([...connections, ...subscriber.connections].map((connection) => connect(connection, timeout)))
     await inspect(commands, timeout, context.onError)
+    if (subscriber instanceof ClusterSubscriber) await subscriber.open(commands as ClusterConnection)
+    pulse.start()
     await subscriber.add(keys.claims)
     comparing = setInterval(() => { feed.compare().catch(() => {}) }, compare) // what could not be compared is compared the next time
     comparing.unref()
+  }
+
+  async function finish (): Promise<void> {
+    clearInterval(comparing)
+    pulse.stop()
+    await Promise.all([subscriber.close(), ...connections.splice(0).map(end)])
   }
 
   return {
@@ -95,16 +112,15 @@ export function redisStorage (options: RedisStorageOptions): StorageAdapter {
       try {
         await lifecycle.open(context, () => open(context))
       } catch (error) {
-        await Promise.all(connections.splice(0).map(end))
+        await finish()
         throw lifecycle.isClosed ? new PushError('PUSH_STORAGE_CLOSED') : error
       }
     },
     async close () {
       lifecycle.close()
-      clearInterval(comparing)
       operations.close()
       appending.close()
-      await Promise.all(connections.splice(0).map(end))
+      await finish()
     },
     async health () {
       try {

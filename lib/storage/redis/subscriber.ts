@@ -1,23 +1,41 @@
 import { PushError } from '../../core/errors.js'
-import { timely, type Connection } from './connection.js'
+import { end, timely, type Connection } from './connection.js'
 import { readError } from './errors.js'
 
-/** Channels named in one command. */
+/** Channels subscribed at once. */
 const AT_ONCE = 1000
 
-export interface SubscriberContext {
-  readonly isCluster: boolean
-  /** The one name that concerns no channel: in Cluster all servers pass it on. */
-  readonly shared: string
-  /** Milliseconds until Redis must have confirmed. */
-  readonly timeout: number
-  readonly onMessage: (channel: string, message: Buffer) => void
-  /** Announcements may have been lost; all that was wanted is subscribed again. */
-  readonly onRestored: () => void
+/** That the server is not the one for a name, or not now. */
+const MISPLACED = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN)\b/
+
+/** What hears names. */
+export interface Hearing {
+  /** Whether everything wanted is subscribed. */
+  readonly isLive: boolean
+  /** The connections there are. */
+  readonly connections: readonly Connection[]
+  /** Resolves once Redis has confirmed. Rejects with `PUSH_STORAGE_UNAVAILABLE`. */
+  add (name: string): Promise<void>
+  /** Hears nothing of it any more, at the latest when the connection ends. */
+  remove (name: string): Promise<void>
+  /** Ends all connections, within the grace. Never rejects. */
+  close (): Promise<void>
 }
 
-/** The connection on which a node hears what others announce. It subscribes again by itself. */
-export class Subscriber {
+export interface SubscriberContext {
+  /** Whether a name concerns one server of a Cluster alone. */
+  readonly isSharded: (name: string) => boolean
+  /** Milliseconds until Redis must have confirmed. */
+  readonly timeout: number
+  readonly onMessage: (name: string, message: Buffer) => void
+  /** Announcements of these may have been lost; now they are subscribed. */
+  readonly onRestored: (names: readonly string[]) => void
+  /** The server may not be the one for all that was wanted of it. */
+  readonly onMoved?: () => void
+}
+
+/** The connection on which a node hears what is announced on one server. It subscribes again by itself. */
+export class Subscriber implements Hearing {
   readonly #context: SubscriberContext
   readonly #wanted = new Set<string>()
   #connection: Connection | null = null
@@ -29,63 +47,100 @@ export class Subscriber {
     this.#context = context
   }
 
-  /** Whether everything wanted is subscribed. */
   get isLive (): boolean {
     return this.#isLive
   }
 
-  /** From now on there is a connection, yet to be made. */
-  open (connection: Connection): void {
-    const { onMessage, onRestored, isCluster } = this.#context
-    this.#connection = connection
-    for (const event of ['messageBuffer', 'smessageBuffer']) {
-      connection.on(event, (channel: Buffer, message: Buffer) => onMessage(channel.toString('utf8'), message))
-    }
-    connection.on('ready', () => { this.#restore(++this.#times).catch(() => { connection.disconnect(true) }) })
-    connection.on('close', () => { this.#isLive = false })
-    // In Cluster the connection to one node may have been lost and made again without another word.
-    if (isCluster) for (const event of ['+node', '-node', 'node error']) connection.on(event, () => onRestored())
+  get connections (): readonly Connection[] {
+    return this.#connection === null ? [] : [this.#connection]
   }
 
-  /** Resolves once Redis has confirmed. Rejects with `PUSH_STORAGE_UNAVAILABLE`. */
-  async add (channel: string): Promise<void> {
+  /** From now on there is a connection, yet to be made. */
+  open (connection: Connection): void {
+    const { onMessage, onMoved } = this.#context
+    this.#connection = connection
+    for (const event of ['messageBuffer', 'smessageBuffer']) {
+      connection.on(event, (name: Buffer, message: Buffer) => onMessage(name.toString('utf8'), message))
+    }
+    connection.on('ready', () => { this.#begin(++this.#times) })
+    connection.on('close', () => {
+      this.#isLive = false
+      onMoved?.()
+    })
+    connection.on('moved', () => onMoved?.())
+  }
+
+  async add (name: string): Promise<void> {
     if (!this.#isLive) throw new PushError('PUSH_STORAGE_UNAVAILABLE', 'not connected to Redis')
-    this.#wanted.add(channel)
+    this.#wanted.add(name)
     try {
-      await timely(this.#subscribe([channel]), this.#context.timeout)
+      await timely(this.#subscribe([name], (error) => { throw error }), this.#context.timeout)
     } catch (error) {
-      this.#wanted.delete(channel)
+      this.#wanted.delete(name)
       throw readError(error, false)
     }
   }
 
-  /** Hears nothing of it any more, at the latest when the connection ends. */
-  async remove (channel: string): Promise<void> {
-    this.#wanted.delete(channel)
+  /** Hears of this too, and says `onRestored` when it does. */
+  take (name: string): void {
+    this.#wanted.add(name)
+    if (this.#isLive) this.#try([name], this.#times)
+  }
+
+  /** Subscribes again to everything that is wanted. */
+  renew (): void {
+    if (this.#isLive) this.#try([...this.#wanted], this.#times)
+  }
+
+  async remove (name: string): Promise<void> {
+    this.#wanted.delete(name)
     const connection = this.#connection
     if (!this.#isLive || connection === null) return
-    const work = this.#isSharded(channel) ? connection.sunsubscribe(channel) : connection.unsubscribe(channel)
+    const work = this.#context.isSharded(name) ? connection.sunsubscribe(name) : connection.unsubscribe(name)
     await timely(work, this.#context.timeout).catch(() => {})
   }
 
-  // A connection that is lost meanwhile begins anew.
-  async #restore (time: number): Promise<void> {
-    const wanted = [...this.#wanted]
-    const mine = this.#context.isCluster ? wanted.filter((channel) => !this.#isSharded(channel)) : wanted
-    for (let i = 0; i < mine.length; i += AT_ONCE) await timely(this.#subscribe(mine.slice(i, i + AT_ONCE)), this.#context.timeout)
-    if (time !== this.#times) return
-    this.#isLive = true
-    if (time > 1) this.#context.onRestored()
+  async close (): Promise<void> {
+    if (this.#connection !== null) await end(this.#connection)
   }
 
-  async #subscribe (channels: readonly string[]): Promise<void> {
+  // What is wanted while this goes on is subscribed too.
+  #begin (time: number): void {
+    const restored = new Set<string>()
+    const next = (): void => {
+      if (time !== this.#times) return
+      const names = [...this.#wanted].filter((name) => !restored.has(name)).slice(0, AT_ONCE)
+      if (names.length === 0) {
+        this.#isLive = true
+        this.#context.onRestored([...restored])
+        return
+      }
+      for (const name of names) restored.add(name)
+      this.#work(this.#subscribe(names), time, next)
+    }
+    next()
+  }
+
+  #try (names: readonly string[], time: number): void {
+    if (names.length > 0) this.#work(this.#subscribe(names), time, () => this.#context.onRestored(names))
+  }
+
+  // A connection that does not do what it is asked begins anew; one that is lost meanwhile did so already.
+  #work (work: Promise<unknown>, time: number, then: () => void): void {
+    timely(work, this.#context.timeout).then(() => { if (time === this.#times) then() }, () => { if (time === this.#times) this.#connection?.disconnect(true) })
+  }
+
+  // What another server has by now is subscribed there, and told of then.
+  readonly #misplaced = (error: unknown): void => {
+    if (!(error instanceof Error) || !MISPLACED.test(error.message)) throw error
+    this.#context.onMoved?.()
+  }
+
+  async #subscribe (names: readonly string[], onRefused: (error: unknown) => void = this.#misplaced): Promise<void> {
     const connection = this.#connection as Connection
-    const [first = ''] = channels
-    await (this.#isSharded(first) ? connection.ssubscribe(first) : connection.subscribe(...channels))
-  }
-
-  // In Cluster, what concerns a channel is only where the channel is.
-  #isSharded (channel: string): boolean {
-    return this.#context.isCluster && channel !== this.#context.shared
+    const shared = names.filter((name) => !this.#context.isSharded(name))
+    const work = names.filter((name) => this.#context.isSharded(name)).map((name) => connection.ssubscribe(name).catch(onRefused))
+    if (shared.length > 0) work.push(connection.subscribe(...shared))
+    await Promise.all(work)
   }
 }

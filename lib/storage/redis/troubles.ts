@@ -17,8 +17,9 @@ export class Troubles {
     for (const [message, at] of this.#told) {
       if (now - at > QUIET) this.#told.delete(message)
     }
-    if (this.#told.has(error.message)) return
-    this.#told.set(error.message, now)
+    const trouble = error.message.replace(/[\d.]+ ?ms/g, '') // when it is tried again is no other trouble
+    if (this.#told.has(trouble)) return
+    this.#told.set(trouble, now)
     this.#onError(new PushError('PUSH_STORAGE_UNAVAILABLE', `Redis: ${error.message}`, { cause: error }))
   }
 }

@@ -1,0 +1,74 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Position } from '../../../types/message.js'
+import type { Page, StorageAdapter } from '../../../types/storage.js'
+import { ALL, codeOf, draft, ROOM, ROOMY, texts } from './world.js'
+
+/** What was acknowledged: which text, and where it is. */
+interface Acknowledged {
+  readonly text: string
+  readonly position: Position | null
+}
+
+/** A publisher that publishes one message after the other, each until it is acknowledged, with the same id. */
+export class Flow {
+  readonly channel: string
+  readonly acknowledged: Acknowledged[] = []
+  /** How often it failed, by code. */
+  readonly failures = new Map<string, number>()
+  /** The longest time from the first try of a message until it was acknowledged, in milliseconds. */
+  slowest = 0
+  readonly #storage: StorageAdapter
+  readonly #done: Promise<void>
+  #going = true
+
+  constructor (storage: StorageAdapter, channel = ROOM) {
+    this.channel = channel
+    this.#storage = storage
+    this.#done = this.#go()
+  }
+
+  /** Ends with the message that is under way. */
+  async stop (): Promise<void> {
+    this.#going = false
+    await this.#done
+  }
+
+  /** Reads the log and says what is wrong with it: nothing, if all is well. `mayLose`: what is beyond the end of the epoch that the log continues. */
+  async wrong (): Promise<string[]> {
+    const page = await this.#storage.log.read(this.channel, ALL)
+    const found = texts(page)
+    const wrong = found.length === page.head - page.from + 1 ? [] : [`${found.length} records from ${page.from} to ${page.head}`]
+    found.forEach((text, i) => { if (i > 0 && Number(text) <= Number(found[i - 1])) wrong.push(`${text} after ${found[i - 1]}`) })
+    const there = new Set(found)
+    for (const each of this.acknowledged) {
+      if (!there.has(each.text) && !isAnnounced(each, page)) wrong.push(`${each.text} of ${JSON.stringify(each.position)} is lost in silence`)
+    }
+    return wrong
+  }
+
+  async #go (): Promise<void> {
+    for (let i = 1; this.#going; i++) {
+      const began = performance.now()
+      const text = `${i}`
+      while (true) {
+        const appended = this.#storage.log.append(this.channel, [draft(text, `${this.channel}-${i}`)], ROOMY)
+        const code = await codeOf(appended)
+        if (code === 'ok') {
+          const [outcome] = await appended
+          if (outcome === undefined || outcome.status === 'conflict') throw new Error(`${text} ended as ${outcome?.status}`)
+          this.acknowledged.push({ text, position: outcome.position })
+          break
+        }
+        this.failures.set(code, (this.failures.get(code) ?? 0) + 1)
+        await sleep(20)
+      }
+      this.slowest = Math.max(this.slowest, performance.now() - began)
+      await sleep(2)
+    }
+  }
+}
+
+// Its reader stands, or would, beyond where the epoch ended that the log says it continues.
+function isAnnounced ({ position }: Acknowledged, { previous }: Page): boolean {
+  return position !== null && previous !== undefined && position.epoch === previous.epoch && position.offset > previous.end
+}
