@@ -1,5 +1,5 @@
 import type { PushError } from '../../core/errors.js'
-import type { Argument, Reply } from './connection.js'
+import type { Argument, Reply, Server } from './connection.js'
 import type { Script } from './lua/script.js'
 
 /** One operation of a script. */
@@ -32,12 +32,14 @@ export interface Pending {
 /** Operations of one script that go to Redis together. */
 export interface Call {
   readonly script: Script
+  /** Where to; `undefined` where no server is known to have the slot. */
+  readonly server: Server | undefined
   /** What it asks for: of what was to go, what is still waited for. */
   pending: readonly Pending[]
 }
 
 /** Cuts what is asked for into calls that are not too large, in order. */
-export function * calls (script: Script, pending: readonly Pending[]): Generator<Call, void> {
+export function * calls (script: Script, server: Server | undefined, pending: readonly Pending[]): Generator<Call, void> {
   let call: Pending[] = []
   let args = 0
   let bytes = 0
@@ -48,9 +50,9 @@ export function * calls (script: Script, pending: readonly Pending[]): Generator
     bytes += operation.answer ?? 0
     for (const arg of operation.args) bytes += typeof arg === 'number' ? 8 : arg.length
     if (call.length < CALL_OPERATIONS && args < CALL_ARGUMENTS && bytes < CALL_BYTES) continue
-    yield { script, pending: call }
+    yield { script, server, pending: call }
     call = []
     args = bytes = 0
   }
-  if (call.length > 0) yield { script, pending: call }
+  if (call.length > 0) yield { script, server, pending: call }
 }

@@ -2,6 +2,7 @@ import type { Cluster, Redis } from 'ioredis'
 import { quietClock } from '../../core/clock.js'
 import { PushError } from '../../core/errors.js'
 import { within } from '../../core/hooks.js'
+import { slotOf } from './slot.js'
 
 /** A value that Redis takes, as it is. */
 export type Argument = string | number | Uint8Array
@@ -89,6 +90,18 @@ const isCluster = (client: Client): client is Cluster => client.isCluster
 /** The connections to single servers that a connection is made of. */
 export function serversOf (connection: Connection | ClusterConnection): readonly Server[] {
   return 'nodes' in connection ? connection.nodes() : [connection]
+}
+
+/** The connection to the server that has a key; `undefined` where none is known to. */
+export function masterOf (connection: Connection | ClusterConnection, key: string): Server | undefined {
+  if (!('nodes' in connection)) return connection
+  const server = connection.slots[slotOf(key)]?.[0]
+  return connection.nodes().find(({ options: { host, port } }) => `${host}:${port}` === server)
+}
+
+/** Has a Cluster asked which server has which slots. */
+export function look (connection: Connection | ClusterConnection): void {
+  if ('nodes' in connection) connection.refreshSlotsCache(() => {})
 }
 
 /** A connection of its own to a server of a Cluster (`host:port`), not yet made; `undefined` for a server that is not known. */

@@ -9,9 +9,10 @@ import { RedisFeed } from './feed.js'
 import { Keys } from './keys.js'
 import { RedisLog } from './log.js'
 import { inspect } from './inspection.js'
-import { Operations, type Durability } from './operations.js'
+import { Operations } from './operations.js'
 import { RedisPresence } from './presence.js'
 import { Pulse } from './pulse.js'
+import type { Durability } from './replicas.js'
 import { RedisSessions } from './sessions.js'
 import { Subscriber } from './subscriber.js'
 import { Troubles } from './troubles.js'
@@ -34,7 +35,7 @@ export interface RedisStorageOptions {
   readonly compare?: number | string
   /**
    * A publish is acknowledged only when `replicas` have it, as Redis' `WAIT` says; if they have not within `timeout` (default 1 s, less than the other `timeout`) its outcome is
-   * unknown. It costs a connection of its own, for publishes. Not in Cluster. Default: as soon as the master has it.
+   * unknown. It costs a connection of its own, for publishes. Default: as soon as the master has it.
    */
   readonly durability?: { readonly replicas: number, readonly timeout?: number | string }
 }
@@ -147,12 +148,11 @@ function read (options: RedisStorageOptions): { client: Client, prefix: string, 
     timeout: limit,
     inFlight,
     compare: parseDuration(compare, 'redisStorage: compare'),
-    durability: durability === undefined ? undefined : readDurability(durability, client.isCluster, limit, wrong)
+    durability: durability === undefined ? undefined : readDurability(durability, limit, wrong)
   }
 }
 
-function readDurability (durability: NonNullable<RedisStorageOptions['durability']>, isCluster: boolean, limit: number, wrong: (why: string) => PushError): Durability {
-  if (isCluster) throw wrong('durability is not to be had in Cluster')
+function readDurability (durability: NonNullable<RedisStorageOptions['durability']>, limit: number, wrong: (why: string) => PushError): Durability {
   if (typeof durability !== 'object' || !Number.isSafeInteger(durability?.replicas) || durability.replicas < 1) throw wrong('durability.replicas must be a positive integer')
   const timeout = parseDuration(durability.timeout ?? 1000, 'redisStorage: durability.timeout')
   if (timeout >= limit) throw wrong('durability.timeout must be less than timeout')

@@ -1,9 +1,10 @@
 import { PushError } from '../../core/errors.js'
 import type { Lifecycle } from '../lifecycle.js'
 import { calls, type Call, type Operation, type Pending } from './calls.js'
-import type { Argument, Connection, Reply } from './connection.js'
+import { look, masterOf, type Argument, type Connection, type Reply, type Server } from './connection.js'
 import { readError } from './errors.js'
 import type { Script } from './lua/script.js'
+import { Replicas, type Durability } from './replicas.js'
 
 export interface OperationsOptions {
   readonly lifecycle: Lifecycle
@@ -17,13 +18,6 @@ export interface OperationsOptions {
   readonly durability?: Durability | undefined
 }
 
-/** What `WAIT` is asked for. */
-export interface Durability {
-  readonly replicas: number
-  /** Milliseconds. */
-  readonly timeout: number
-}
-
 /** Bytes of answers that may be on their way at once: what else is asked for does not stand behind more. */
 const ANSWERS = 4 * 1024 * 1024
 
@@ -34,6 +28,8 @@ const ANSWERS = 4 * 1024 * 1024
 export class Operations {
   #connection: Connection | null = null
   readonly #options: OperationsOptions
+  /** Where replicas must have what was written. */
+  readonly #replicas: Replicas | null
   readonly #waiting = new Map<string, { readonly script: Script, pending: Pending[] }>()
   /** In the order in which they end. */
   readonly #pending = new Set<Pending>()
@@ -41,13 +37,12 @@ export class Operations {
   readonly #later: Call[] = []
   /** Bytes of answers on their way, at the most. */
   #answers = 0
-  /** A call to replicas is under way: what is asked for meanwhile goes with the next one. */
-  #replicating: object | null = null
   #flushing: NodeJS.Immediate | null = null
   #timer: NodeJS.Timeout | null = null
 
   constructor (options: OperationsOptions) {
     this.#options = options
+    this.#replicas = options.durability === undefined ? null : new Replicas(options.durability, options.timeout, () => this.#schedule())
   }
 
   /** From now on there is a connection. */
@@ -81,10 +76,10 @@ export class Operations {
 
   /** The connection is lost, and with it what was under way. */
   lost (error: Error): void {
+    this.#replicas?.lost()
     for (const pending of [...this.#pending]) {
       if (pending.sent) this.#fail(pending, error)
     }
-    this.#replicated(this.#replicating)
   }
 
   async #ask (script: Script, operation: Operation, writes: boolean): Promise<Reply> {
@@ -98,25 +93,32 @@ export class Operations {
       const waiting = this.#waiting.get(group)
       if (waiting === undefined) this.#waiting.set(group, { script, pending: [pending] })
       else waiting.pending.push(pending)
-      this.#flushing ??= setImmediate(() => this.#flush())
+      this.#schedule()
     })
+  }
+
+  #schedule (): void {
+    if (this.#waiting.size > 0) this.#flushing ??= setImmediate(() => this.#flush())
   }
 
   #flush (): void {
     this.#flushing = null
-    if (this.#replicating !== null) return
-    const asked = [...this.#waiting.values()].flatMap(({ script, pending }) => [...calls(script, pending)])
-    this.#waiting.clear()
-    const { durability } = this.#options
-    if (durability !== undefined) {
-      this.#replicate(asked, durability).catch((error: unknown) => this.#options.lifecycle.report(error))
-      return
-    }
-    for (const call of asked) {
-      if (call.pending.some(({ operation }) => operation.answer)) this.#later.push(call)
-      else this.#run(call)
+    for (const [name, { script, pending }] of [...this.#waiting]) {
+      const server = this.#serverOf(pending)
+      if (server !== undefined && this.#replicas?.isBusy(server) === true) continue // it goes with the next round
+      this.#waiting.delete(name)
+      for (const call of calls(script, server, pending)) {
+        if (call.pending.some(({ operation }) => operation.answer)) this.#later.push(call)
+        else this.#run(call)
+      }
     }
     this.#goOn()
+  }
+
+  // Replicas are asked on the connection that wrote: there a Cluster cannot be left to find the server.
+  #serverOf ([first]: readonly Pending[]): Server | undefined {
+    const connection = this.#connection as Connection
+    return this.#replicas === null ? connection : masterOf(connection, first?.operation.keys[0] ?? '')
   }
 
   // One with a long answer may always go.
@@ -125,49 +127,17 @@ export class Operations {
   }
 
   #run (call: Call): void {
-    this.#evaluate(call).then((replies) => this.#answer(call, replies), (error: unknown) => this.#failAll(call, error))
+    this.#evaluate(call).then((replies) => this.#answer(call, replies), (error: unknown) => {
+      if (this.#replicas !== null) look(this.#connection as Connection)
+      for (const each of call.pending) this.#fail(each, error)
+    })
   }
 
-  // `WAIT` keeps the connection for itself, and speaks of all that went before it: what is asked for meanwhile goes together, and has one of its own.
-  async #replicate (asked: readonly Call[], durability: Durability): Promise<void> {
-    const round = this.#replicating = {}
-    const done: Array<{ call: Call, replies: Reply[] }> = []
-    await Promise.all(asked.map(async (call) => {
-      try {
-        done.push({ call, replies: await this.#evaluate(call) })
-      } catch (error) {
-        this.#failAll(call, error)
-      }
-    }))
-    const error = done.length === 0 ? null : await this.#lacking(durability)
-    for (const { call, replies } of done) {
-      if (error === null) this.#answer(call, replies)
-      else this.#failAll(call, error)
-    }
-    this.#replicated(round)
-  }
-
-  #replicated (round: object | null): void {
-    if (round === null || round !== this.#replicating) return
-    this.#replicating = null
-    if (this.#waiting.size > 0) this.#flushing ??= setImmediate(() => this.#flush())
-  }
-
-  // Why it cannot be said that replicas have it; otherwise `null`.
-  async #lacking ({ replicas, timeout }: Durability): Promise<unknown> {
-    try {
-      const having = Number(await (this.#connection as Connection).callBuffer('WAIT', replicas, timeout))
-      return having < replicas ? new PushError('PUSH_STORAGE_UNKNOWN', `only ${having} of ${replicas} replicas had it within ${timeout} ms`) : null
-    } catch (error) {
-      return error
-    }
-  }
-
-  // A script that Redis does not know, or no longer, was not run: it is sent as a whole.
   async #evaluate (call: Call): Promise<Reply[]> {
     call.pending = call.pending.filter(({ settled }) => !settled)
-    const { script, pending } = call
+    const { script, server, pending } = call
     if (pending.length === 0) return []
+    if (server === undefined) throw new PushError('PUSH_STORAGE_UNAVAILABLE', 'no server has the slot')
     const keys: string[] = []
     const args: Argument[] = [pending.length]
     for (const { operation } of pending) {
@@ -175,15 +145,9 @@ export class Operations {
       args.push(operation.keys.length, operation.args.length)
       for (const arg of operation.args) args.push(typeof arg === 'object' ? asBuffer(arg) : arg)
     }
-    const connection = this.#connection as Connection
-    const asked = connection.callBuffer('EVALSHA', script.sha, keys.length, ...keys, ...args)
+    const evaluated = evaluate(server, script, keys, args)
     for (const each of pending) this.#sent(each)
-    try {
-      return await asked as Reply[]
-    } catch (error) {
-      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
-      return await connection.callBuffer('EVAL', script.lua, keys.length, ...keys, ...args) as Reply[]
-    }
+    return await (this.#replicas?.having(server, evaluated) ?? evaluated)
   }
 
   #sent (pending: Pending): void {
@@ -199,10 +163,6 @@ export class Operations {
       this.#settle(each)
       each.resolve(reply)
     })
-  }
-
-  #failAll ({ pending }: Call, error: unknown): void {
-    for (const each of pending) this.#fail(each, error)
   }
 
   #fail (pending: Pending, error: unknown): void {
@@ -240,4 +200,14 @@ export class Operations {
 // The client library knows no other bytes.
 function asBuffer (bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+// A script that Redis does not know, or no longer, was not run: it is sent as a whole.
+async function evaluate (server: Server, script: Script, keys: readonly string[], args: readonly Argument[]): Promise<Reply[]> {
+  try {
+    return await server.callBuffer('EVALSHA', script.sha, keys.length, ...keys, ...args) as Reply[]
+  } catch (error) {
+    if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
+    return await server.callBuffer('EVAL', script.lua, keys.length, ...keys, ...args) as Reply[]
+  }
 }

@@ -226,6 +226,20 @@ t.test('durability: acknowledged when replicas have it, otherwise unknown', asyn
   }
 })
 
+t.test('durability without replicas: nothing waits in Redis for what was given up long ago', async (t) => {
+  const world = await startWorld(t)
+  const storage = await world.storage({ timeout: 500, durability: { replicas: 1, timeout: 200 } })
+  const rooms = Array.from({ length: 20 }, (_, i) => `room/${i}`)
+  const codes: Array<Promise<string>> = []
+  for (const room of rooms) {
+    codes.push(codeOf(storage.log.append(room, [draft('a')], ROOMY)))
+    await new Promise((resolve) => { setTimeout(resolve, 5) }) // each in a turn of its own
+  }
+  t.same(new Set(await Promise.all(codes)), new Set(['PUSH_STORAGE_UNKNOWN']))
+  await t.rejects(append(storage, draft('b')), { code: 'PUSH_STORAGE_UNKNOWN', message: /only 0 of 1/ })
+  t.equal((await storage.log.read(ROOM, ALL)).head, 2, 'it did not queue behind what was given up')
+})
+
 t.test('more work than may wait is refused', async (t) => {
   const world = await startWorld(t)
   const storage = await world.storage({ inFlight: 10 })

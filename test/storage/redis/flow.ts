@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { agreement } from '../../../lib/core/position.js'
 import type { Position } from '../../../types/message.js'
 import type { Page, StorageAdapter } from '../../../types/storage.js'
 import { ALL, codeOf, draft, ROOM, ROOMY, texts } from './world.js'
@@ -69,6 +70,7 @@ export class Flow {
 }
 
 // Its reader stands, or would, beyond where the epoch ended that the log says it continues.
-function isAnnounced ({ position }: Acknowledged, { previous }: Page): boolean {
-  return position !== null && previous !== undefined && position.epoch === previous.epoch && position.offset > previous.end
+function isAnnounced ({ position }: Acknowledged, page: Page): boolean {
+  const agreed = position === null ? null : agreement(position, page)
+  return position !== null && agreed !== null && position.offset > agreed
 }

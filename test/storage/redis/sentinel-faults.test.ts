@@ -36,7 +36,7 @@ for (const fault of ['kill', 'hang'] as const) {
     t.same(await flow.wrong(), [])
     const after = await storage.log.read(ROOM, ALL)
     t.not(after.epoch, before.epoch)
-    t.equal(after.previous?.epoch, before.epoch)
+    t.equal(after.continues?.[0]?.epoch, before.epoch)
     const [outcome] = await append(storage, draft('1000000'))
     await until(() => heard.at(-1) === (outcome as { position: { offset: number } }).position.offset, 'heard again')
     t.comment(JSON.stringify([...flow.failures]), flow.slowest, flow.acknowledged.length, errors.map(String))
