@@ -1,3 +1,4 @@
+import { isPosition } from '../../core/position.js'
 import type { FeedRecord } from '../../../types/storage.js'
 import type { QoS } from '../../../types/message.js'
 
@@ -5,6 +6,7 @@ import type { QoS } from '../../../types/message.js'
 // the encoded message. The script that appends writes the first kind.
 
 const RECORDS = 'R'.charCodeAt(0)
+const VOLATILE = 'V'.charCodeAt(0)
 const HEAD = 5
 
 /** What was announced. Its bodies are views of the bytes that came. */
@@ -12,11 +14,14 @@ export type Announcement =
   | { readonly kind: 'records', readonly epoch: string, readonly from: number, readonly records: readonly FeedRecord[] }
   | { readonly kind: 'volatile', readonly bodies: readonly Uint8Array[] }
 
+/** Throws for what is no announcement. */
 export function decodeAnnouncement (bytes: Buffer): Announcement {
-  if (bytes[0] !== RECORDS) return { kind: 'volatile', bodies: decodeRecords(bytes, 1).map(({ body }) => body) }
+  if (bytes[0] === VOLATILE) return { kind: 'volatile', bodies: decodeRecords(bytes, 1).map(({ body }) => body) }
   const end = bytes.indexOf('\n')
-  const [epoch = '', from] = bytes.toString('latin1', 1, end).split(' ')
-  return { kind: 'records', epoch, from: Number(from), records: decodeRecords(bytes, end + 1) }
+  const [epoch = '', offset] = bytes.toString('latin1', 1, Math.max(end, 1)).split(' ')
+  const position = { epoch, offset: Number(offset) }
+  if (bytes[0] !== RECORDS || !isPosition(position)) throw new Error('not an announcement')
+  return { kind: 'records', epoch, from: position.offset, records: decodeRecords(bytes, end + 1) }
 }
 
 /** Announces messages that have no place in the log. */
@@ -36,6 +41,7 @@ function decodeRecords (bytes: Buffer, start: number): FeedRecord[] {
     const length = bytes.readUInt32BE(at)
     const qos = bytes[at + 4] as QoS
     at += HEAD
+    if (at + length > bytes.length) throw new Error('an announcement that is cut off')
     records.push({ qos, body: bytes.subarray(at, at += length) })
   }
   return records

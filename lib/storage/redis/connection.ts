@@ -46,8 +46,16 @@ const GOODBYE = 500
 const retryStrategy = (times: number): number => Math.round(Math.min(50 * 2 ** Math.min(times - 1, 5), 1000) * (0.5 + Math.random() / 2))
 
 // What fails fails at once, and nothing is sent again behind our back: a message would be refused late, or stored late, or twice.
+// And what the host has chosen for itself must not change what is understood here.
 const SETTINGS = {
   keyPrefix: '',
+  stringNumbers: false,
+  monitor: false,
+  readOnly: false,
+  enableReadyCheck: true,
+  commandTimeout: undefined as unknown as number, // none: operations have their own
+  // After a failover the connection may be to what is a replica now.
+  reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
   lazyConnect: true,
   enableOfflineQueue: false,
   autoResubscribe: false,
@@ -65,6 +73,7 @@ export function duplicate (client: Client, connectTimeout: number): Connection |
       keyPrefix: SETTINGS.keyPrefix,
       lazyConnect: SETTINGS.lazyConnect,
       enableAutoPipelining: SETTINGS.enableAutoPipelining,
+      scaleReads: 'master',
       shardedSubscribers: false, // they do not notice a server that hangs, nor say what they missed
       clusterRetryStrategy: retryStrategy,
       retryDelayOnFailover: 0,
@@ -73,15 +82,12 @@ export function duplicate (client: Client, connectTimeout: number): Connection |
       redisOptions: { ...client.options.redisOptions, ...redisOptions, connectTimeout }
     }) as unknown as ClusterConnection
   }
-  const { sentinels } = client.options
   return client.duplicate({
     ...SETTINGS,
     connectTimeout,
     retryStrategy,
     sentinelRetryStrategy: retryStrategy,
-    sentinelCommandTimeout: connectTimeout,
-    // After a failover the connection may be to what is a replica now.
-    ...(sentinels ? { reconnectOnError: (error: Error) => error.message.startsWith('READONLY') } : {})
+    sentinelCommandTimeout: connectTimeout
   }) as unknown as Connection
 }
 
@@ -107,7 +113,7 @@ export function look (connection: Connection | ClusterConnection): void {
 /** A connection of its own to a server of a Cluster (`host:port`), not yet made; `undefined` for a server that is not known. */
 export function duplicateServer (cluster: ClusterConnection, server: string, connectTimeout: number): Connection | undefined {
   const known = cluster.nodes().find(({ options: { host, port } }) => `${host}:${port}` === server)
-  return known?.duplicate({ ...SETTINGS, readOnly: false, connectTimeout, retryStrategy }) as unknown as Connection | undefined
+  return known?.duplicate({ ...SETTINGS, connectTimeout, retryStrategy }) as unknown as Connection | undefined
 }
 
 /** Connects. Rejects with `PUSH_STORAGE_UNAVAILABLE` where that takes longer than `timeout`, and gives it up. */

@@ -35,6 +35,7 @@ export class RedisFeed implements Feed {
   /** By what Redis calls them. */
   readonly #joined = new Map<string, Joined>()
   readonly #teller: Teller
+  #isComparing = false
 
   constructor (parts: FeedParts) {
     this.#parts = parts
@@ -99,12 +100,15 @@ export class RedisFeed implements Feed {
     }
   }
 
-  /** Compares what was heard with the logs. Keeps alive what is known of them, too. */
+  /** Compares what was heard with the logs, unless that is under way. Keeps alive what is known of them, too. What could not be compared is compared the next time. Never rejects. */
   async compare (): Promise<void> {
+    if (this.#isComparing) return
+    this.#isComparing = true
     const all = [...this.#joined.values()]
     for (let i = 0; i < all.length; i += AT_ONCE) {
-      await Promise.all(all.slice(i, i + AT_ONCE).map((joined) => this.#compare(joined)))
+      await Promise.allSettled(all.slice(i, i + AT_ONCE).map((joined) => this.#compare(joined)))
     }
+    this.#isComparing = false
   }
 
   async #compare (joined: Joined): Promise<void> {

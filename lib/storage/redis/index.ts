@@ -61,7 +61,8 @@ export function redisStorage (options: RedisStorageOptions): StorageAdapter {
     // In Cluster, what concerns a channel is only where the channel is; what concerns all, everywhere.
     isSharded: (name: string) => client.isCluster && name !== keys.claims,
     onMessage: (name: string, message: Buffer) => name === keys.claims ? sessions.heard(message) : feed.heard(name, message),
-    onRestored: (names: readonly string[]) => feed.interrupted(names)
+    onRestored: (names: readonly string[]) => feed.interrupted(names),
+    onTrouble: (error: Error) => told.tell(error)
   }
   const told = new Troubles(onError)
   const watch = (connection: Connection): void => { connection.on('error', (error: Error) => told.tell(error)) }
@@ -92,7 +93,7 @@ export function redisStorage (options: RedisStorageOptions): StorageAdapter {
     if (subscriber instanceof ClusterSubscriber) await subscriber.open(commands as ClusterConnection)
     pulse.start()
     await subscriber.add(keys.claims)
-    comparing = setInterval(() => { feed.compare().catch(() => {}) }, compare) // what could not be compared is compared the next time
+    comparing = setInterval(() => { feed.compare().catch(onError) }, compare)
     comparing.unref()
   }
 

@@ -5,6 +5,10 @@ import { readError } from './errors.js'
 /** Channels subscribed at once. */
 const AT_ONCE = 1000
 
+/** First and longest pause before a connection that does not do what it is asked is made anew, in milliseconds. */
+const PAUSE_FIRST = 50
+const PAUSE_LONGEST = 5000
+
 /** That the server is not the one for a name, or not now. */
 const MISPLACED = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN)\b/
 
@@ -30,6 +34,8 @@ export interface SubscriberContext {
   readonly onMessage: (name: string, message: Buffer) => void
   /** Announcements of these may have been lost; now they are subscribed. */
   readonly onRestored: (names: readonly string[]) => void
+  /** What was wanted is refused. */
+  readonly onTrouble: (error: Error) => void
   /** The server may not be the one for all that was wanted of it. */
   readonly onMoved?: () => void
 }
@@ -41,6 +47,9 @@ export class Subscriber implements Hearing {
   #connection: Connection | null = null
   /** Which time it was connected. */
   #times = 0
+  /** How often in a row what was wanted was refused. */
+  #refusals = 0
+  #pause: NodeJS.Timeout | null = null
   #isLive = false
 
   constructor (context: SubscriberContext) {
@@ -76,7 +85,7 @@ export class Subscriber implements Hearing {
     try {
       await timely(this.#subscribe([name], (error) => { throw error }), this.#context.timeout)
     } catch (error) {
-      this.#wanted.delete(name)
+      this.remove(name).catch(() => {}) // it may be confirmed yet
       throw readError(error, false)
     }
   }
@@ -101,6 +110,7 @@ export class Subscriber implements Hearing {
   }
 
   async close (): Promise<void> {
+    if (this.#pause !== null) clearTimeout(this.#pause)
     if (this.#connection !== null) await end(this.#connection)
   }
 
@@ -112,6 +122,7 @@ export class Subscriber implements Hearing {
       const names = [...this.#wanted].filter((name) => !restored.has(name)).slice(0, AT_ONCE)
       if (names.length === 0) {
         this.#isLive = true
+        this.#refusals = 0
         this.#context.onRestored([...restored])
         return
       }
@@ -125,9 +136,17 @@ export class Subscriber implements Hearing {
     if (names.length > 0) this.#work(this.#subscribe(names), time, () => this.#context.onRestored(names))
   }
 
-  // A connection that does not do what it is asked begins anew; one that is lost meanwhile did so already.
   #work (work: Promise<unknown>, time: number, then: () => void): void {
-    timely(work, this.#context.timeout).then(() => { if (time === this.#times) then() }, () => { if (time === this.#times) this.#connection?.disconnect(true) })
+    timely(work, this.#context.timeout).then(() => { if (time === this.#times) then() }, (error: Error) => this.#refused(error, time))
+  }
+
+  // A connection that does not do what it is asked begins anew, after a pause; one that is lost meanwhile did so already.
+  #refused (error: Error, time: number): void {
+    if (time !== this.#times) return
+    this.#isLive = false
+    this.#context.onTrouble(error)
+    if (this.#pause !== null) clearTimeout(this.#pause)
+    this.#pause = setTimeout(() => { if (time === this.#times) this.#connection?.disconnect(true) }, Math.min(PAUSE_FIRST * 2 ** this.#refusals++, PAUSE_LONGEST)).unref()
   }
 
   // What another server has by now is subscribed there, and told of then.
