@@ -2,15 +2,24 @@ import assert from 'node:assert/strict'
 import { PushError } from '../../core/errors.js'
 import type { Code } from '../../protocol/codes.js'
 import type { AppendOutcome, Draft, DraftKey, FeedBatch, FeedListener, Page, Retention, StorageAdapter, StoredRecord } from '../../../types/storage.js'
+import { RealTime } from './real-time.js'
+import { LONG, PATIENT } from './spans.js'
+
+export { HALF, LONG, PAST, TTL } from './spans.js'
 
 /** How the conformance kit gets at an adapter and at its time. */
 export interface ConformanceOptions {
   /** Declares a test, as tap's and node:test's `test` do: it fails if `body` rejects. */
   readonly test: (name: string, body: () => Promise<void>) => unknown
-  /** A fresh adapter with no data, not opened. Called once or twice for each test. */
+  /** A fresh adapter with no data, not opened. Called once or twice for each test, and again where a test is run again. */
   readonly create: () => StorageAdapter | Promise<StorageAdapter>
-  /** Lets so many milliseconds of the adapter's time pass. */
-  readonly advance: (ms: number) => void | Promise<void>
+  /**
+   * Lets so many milliseconds of the adapter's time pass. Left out, its time is real, and is waited for: most of the time all tests together take, so let many run side by side. A
+   * test that failed when the machine was so slow that more time passed than it meant to is then run again.
+   */
+  readonly advance?: (ms: number) => void | Promise<void>
+  /** Hears why a test is run again. */
+  readonly onAgain?: (name: string, error: Error) => void
   /** Another adapter, not opened, on the same data. Needed where `supports` says `shared` or `durable`. */
   readonly createPeer?: (adapter: StorageAdapter) => StorageAdapter | Promise<StorageAdapter>
   /**
@@ -26,6 +35,9 @@ export interface ConformanceOptions {
 
 /** The options, and the shortest way to write a test with them. */
 export interface Kit extends ConformanceOptions {
+  readonly advance: (ms: number) => void | Promise<void>
+  /** How much time a random test may let pass, in milliseconds. */
+  readonly longest: number
   /** A test with an open adapter, which is closed afterwards. */
   readonly open: (name: string, body: (storage: StorageAdapter) => Promise<void>) => void
   /** A test with two open adapters on the same data. There is none without `createPeer`, nor where the adapter does not say that it is shared. */
@@ -38,15 +50,6 @@ export interface Kit extends ConformanceOptions {
   readonly until: (condition: () => boolean, what: string) => Promise<void>
 }
 
-/** A duration in the tests, in milliseconds. Half of it is well before its end, {@link PAST} well after. */
-export const TTL = 2000
-/** Well before the end of {@link TTL}. */
-export const HALF = 1000
-/** With {@link HALF} before it: well after the end of {@link TTL}. */
-export const PAST = 1600
-/** Never in a test. */
-export const LONG = 86_400_000
-
 /** The channel of most tests. */
 export const ROOM = 'room/1'
 /** Keeps all that a test appends. */
@@ -57,10 +60,18 @@ export const ALL = { from: 1, limit: 10_000, bytes: 10_000_000 }
 export function makeKit (options: ConformanceOptions): Kit {
   const patience = options.patience ?? 5000
   const { createPeer } = options
+  const time = options.advance === undefined ? new RealTime() : null
+  const opened: typeof whileOpen = (storage, body) => whileOpen(storage, async () => {
+    time?.begin()
+    await body(storage)
+  })
   const kit: Kit = {
     ...options,
+    test: time === null ? options.test : (name, body) => options.test(name, () => time.run(body, (error) => options.onAgain?.(name, error))),
+    advance: options.advance ?? ((ms) => (time as RealTime).advance(ms)),
+    longest: time === null ? Infinity : PATIENT,
     open (name, body) {
-      options.test(name, async () => await opened(await options.create(), body))
+      kit.test(name, async () => await opened(await options.create(), body))
     },
     together (name, body) {
       if (createPeer === undefined) return
@@ -82,7 +93,10 @@ export function makeKit (options: ConformanceOptions): Kit {
     async until (condition, what) {
       const end = performance.now() + patience
       while (!condition()) {
-        if (performance.now() > end) assert.fail(`${what}: not within ${patience} ms`)
+        if (performance.now() > end) {
+          time?.conclude()
+          assert.fail(`${what}: not within ${patience} ms`)
+        }
         await new Promise((resolve) => { setTimeout(resolve, 2) })
       }
     }
@@ -91,7 +105,7 @@ export function makeKit (options: ConformanceOptions): Kit {
 }
 
 /** Opens an adapter for `body`, and closes it in any case. */
-async function opened (storage: StorageAdapter, body: (storage: StorageAdapter) => Promise<void>): Promise<void> {
+async function whileOpen (storage: StorageAdapter, body: (storage: StorageAdapter) => Promise<void>): Promise<void> {
   await storage.open({ onError: () => {} })
   try {
     await body(storage)

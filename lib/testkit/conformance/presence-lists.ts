@@ -84,8 +84,8 @@ function leasing (kit: Kit): void {
 
   kit.open('presence: whose node has no lease are orphans', async (storage) => {
     const { presence } = storage
-    assert.equal(await presence.renew('n1', TTL), false)
-    assert.equal(await presence.renew('n1', TTL), true)
+    assert.equal(await presence.renew('n1', LONG), false)
+    assert.equal(await presence.renew('n1', LONG), true)
     await presence.renew('n2', LONG)
     await presence.enter(ROOM, member('a', 1, 1, { node: 'n1' }), entering)
     await presence.enter('other', member('a', 1, 1, { node: 'n1' }), entering)

@@ -14,7 +14,7 @@ const RUNS = 3
 export function random (kit: Kit): void {
   const first = kit.seed ?? Math.floor(Math.random() * 2 ** 31)
   for (let seed = first; seed < first + RUNS; seed++) {
-    kit.open(`random: ${STEPS} operations agree with the reference (seed ${seed})`, async (storage) => {
+    kit.open(`random: operations agree with the reference (seed ${seed})`, async (storage) => {
       await kit.withPeer(storage, async (peer) => { await new Walk(kit, [storage, peer], randomFrom(seed)).run() })
     })
   }
@@ -44,7 +44,7 @@ class Walk {
 
   async run (): Promise<void> {
     for (const [name, ear] of this.#ears) await this.#storage.feed.join(name, ear)
-    for (let step = 0; step < STEPS; step++) {
+    for (let step = 0; step < STEPS && this.#now < this.#kit.longest; step++) {
       const name = this.#one(CHANNELS)
       const act = this.#one([this.#append, this.#append, this.#append, this.#read, this.#read, this.#recognise, this.#commit, this.#load, this.#pass])
       try {

@@ -32,7 +32,7 @@ function owning (kit: Kit): void {
 
   kit.open('sessions: only the latest generation touches, and a refused touch changes nothing', async ({ sessions }) => {
     const old = await sessions.claim(S, LONG)
-    const now = await sessions.claim(S, TTL)
+    const now = await sessions.claim(S, LONG)
     assert.equal(await sessions.touch(S, now.generation, TTL), true)
     await kit.advance(HALF)
     assert.equal(await sessions.touch(S, old.generation, LONG), false)
@@ -76,10 +76,10 @@ function owning (kit: Kit): void {
 
 function acquiring (kit: Kit): void {
   kit.open('sessions: acquire takes what nobody has: before any claim, after a remove, after its time', async ({ sessions }) => {
-    const first = await sessions.acquire(S, TTL)
+    const first = await sessions.acquire(S, LONG)
     assert.ok(first !== null)
     assert.deepEqual(await sessions.find(S), first)
-    assert.equal(await sessions.touch(S, first.generation, TTL), true)
+    assert.equal(await sessions.touch(S, first.generation, LONG), true)
     await sessions.remove(S, first.generation)
     const second = await sessions.acquire(S, TTL)
     assert.ok(second !== null && second.generation > first.generation)
@@ -93,10 +93,11 @@ function acquiring (kit: Kit): void {
   })
 
   kit.open('sessions: acquire of what somebody has is null and changes nothing', async ({ sessions }) => {
-    const claimed = await sessions.claim(S, TTL)
+    const claimed = await sessions.claim(S, LONG)
     assert.equal(await sessions.acquire(S, LONG), null)
     assert.deepEqual(await sessions.find(S), claimed)
     assert.ok(await sessions.acquire('other', LONG) !== null, 'another session is another one')
+    await sessions.touch(S, claimed.generation, TTL)
     await kit.advance(HALF)
     assert.equal(await sessions.acquire(S, LONG), null)
     await kit.advance(PAST)

@@ -68,7 +68,7 @@ function leases (kit: Kit): void {
   const orphansOf = async ({ presence }: StorageAdapter): Promise<string[]> => (await presence.orphans(99)).map(({ channel, member: { key } }) => `${channel} ${key}`).sort()
 
   kit.together('supports: shared: a lease renewed on one node is seen by the other, and so is its end', async (one, two) => {
-    await one.presence.renew('n1', TTL)
+    await one.presence.renew('n1', LONG)
     await two.presence.renew('n2', LONG)
     await enter(one, 'a', 1, 1, { node: 'n1' })
     await one.presence.enter('other', member('a', 1, 1, { node: 'n1' }), entering)
