@@ -77,3 +77,16 @@ t.test('a machine that stays too slow fails the test, and says so', async (t) =>
   }), { message: /^too slow .* attempt 6 of 6$/, cause })
   t.equal(again.length, 5)
 })
+
+t.test('a test can know that it is behind, and that it is no longer so once it has let time pass', async (t) => {
+  const { time, pass, run } = start()
+  t.equal(time.isBehind, false, 'outside of a test')
+  await run(async () => {
+    pass(150)
+    t.equal(time.isBehind, false)
+    pass(100)
+    t.equal(time.isBehind, true)
+    await time.advance(100)
+    t.equal(time.isBehind, false)
+  })
+})

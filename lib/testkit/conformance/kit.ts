@@ -38,6 +38,8 @@ export interface Kit extends ConformanceOptions {
   readonly advance: (ms: number) => void | Promise<void>
   /** How much time a random test may let pass, in milliseconds. */
   readonly longest: number
+  /** Whether a random test should let some time pass now: see {@link RealTime}. */
+  readonly isBehind: () => boolean
   /** A test with an open adapter, which is closed afterwards. */
   readonly open: (name: string, body: (storage: StorageAdapter) => Promise<void>) => void
   /** A test with two open adapters on the same data. There is none without `createPeer`, nor where the adapter does not say that it is shared. */
@@ -70,6 +72,7 @@ export function makeKit (options: ConformanceOptions): Kit {
     test: time === null ? options.test : (name, body) => options.test(name, () => time.run(body, (error) => options.onAgain?.(name, error))),
     advance: options.advance ?? ((ms) => (time as RealTime).advance(ms)),
     longest: time === null ? Infinity : PATIENT,
+    isBehind: () => time?.isBehind ?? false,
     open (name, body) {
       kit.test(name, async () => await opened(await options.create(), body))
     },

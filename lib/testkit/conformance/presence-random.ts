@@ -49,6 +49,7 @@ class Walk {
   async run (): Promise<void> {
     for (const [name, ear] of this.#ears) await this.#storage.feed.join(logOf(name), ear)
     for (; this.#step < STEPS && this.#now < this.#kit.longest; this.#step++) {
+      if (this.#kit.isBehind()) await this.#wait(HALF)
       const name = this.#one(CHANNELS)
       const act = this.#one([this.#enter, this.#enter, this.#enter, this.#leave, this.#leave, this.#list, this.#seen, this.#renew, this.#orphans, this.#pass])
       try {
@@ -117,7 +118,10 @@ class Walk {
   }
 
   async #pass (): Promise<void> {
-    const ms = HALF * (1 + this.#below(3))
+    await this.#wait(HALF * (1 + this.#below(3)))
+  }
+
+  async #wait (ms: number): Promise<void> {
     await this.#kit.advance(ms)
     this.#now += ms
   }

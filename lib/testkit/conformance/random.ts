@@ -45,6 +45,7 @@ class Walk {
   async run (): Promise<void> {
     for (const [name, ear] of this.#ears) await this.#storage.feed.join(name, ear)
     for (let step = 0; step < STEPS && this.#now < this.#kit.longest; step++) {
+      if (this.#kit.isBehind()) await this.#wait(HALF)
       const name = this.#one(CHANNELS)
       const act = this.#one([this.#append, this.#append, this.#append, this.#read, this.#read, this.#recognise, this.#commit, this.#load, this.#pass])
       try {
@@ -107,7 +108,10 @@ class Walk {
   }
 
   async #pass (): Promise<void> {
-    const ms = HALF * (1 + this.#below(3))
+    await this.#wait(HALF * (1 + this.#below(3)))
+  }
+
+  async #wait (ms: number): Promise<void> {
     await this.#kit.advance(ms)
     this.#now += ms
   }

@@ -63,6 +63,12 @@ export class RealTime {
     await sleep(Math.max(0, attempt.began + attempt.asked - this.#now()))
   }
 
+  /** Whether the operations of the test that runs have taken so long that it had better let some time pass before the next one. */
+  get isBehind (): boolean {
+    const attempt = this.#running.getStore()
+    return attempt !== undefined && this.#lateness(attempt) > SLACK / 2
+  }
+
   /** What fails now in the test that runs has waited long enough: it is not run again. */
   conclude (): void {
     const attempt = this.#running.getStore()
@@ -70,6 +76,10 @@ export class RealTime {
   }
 
   #look (attempt: Attempt): void {
-    attempt.late = Math.max(attempt.late, this.#now() - attempt.began - attempt.asked)
+    attempt.late = Math.max(attempt.late, this.#lateness(attempt))
+  }
+
+  #lateness ({ began, asked }: Attempt): number {
+    return this.#now() - began - asked
   }
 }
