@@ -44,11 +44,14 @@ t.test('an answer that is lost after the script ran: unknown, and the same id is
   t.teardown(() => proxy.close())
   const storage = await world.storage({ client: world.client({ port: proxy.port }) })
   await append(storage, draft('first'))
+  await storage.sessions.claim('warm', WINDOW) // its script is known
   proxy.stall('down')
   const lost = append(storage, draft('second', 'id'))
+  const claim = codeOf(storage.sessions.claim('s', WINDOW))
   const direct = await world.storage()
   await until(async () => (await direct.log.read(ROOM, ALL)).head === 2, 'the script ran')
   t.equal(await codeOf(lost), 'PUSH_STORAGE_UNKNOWN')
+  t.equal(await claim, 'PUSH_STORAGE_UNKNOWN', 'so is any other write')
   proxy.reset()
   proxy.resume()
   await until(async () => await codeOf(append(storage, draft('second', 'id'))) === 'ok', 'it is connected again')
@@ -254,7 +257,7 @@ t.test('prefixes keep services apart, the client\'s own keyPrefix too; the clien
   const [one, two, prefixed] = await Promise.all([world.storage(), world.storage({ prefix: 'other' }), world.storage({ client })])
   const ears = await Promise.all([one, two, prefixed].map((storage) => listen(storage)))
   for (const [i, storage] of [one, two, prefixed].entries()) {
-    await append(storage, draft(`${i}`))
+    t.match(await append(storage, draft(`${i}`)), [{ position: { offset: 1 } }], 'its own log')
     await until(() => ears[i]?.heard.length === 1, 'its own listener hears')
   }
   t.same(ears.map(({ heard }) => heard), [[1], [1], [1]], 'and no other')
@@ -284,8 +287,18 @@ t.test('all keys of a channel are in one slot, whatever users are called', async
   const keys = await world.client().keys('push:{room/1}*')
   t.ok(keys.length >= 8, keys.join(' '))
   t.equal(new Set(keys.map(tagOf)).size, 1)
-  await storage.sessions.claim('{room/1}', WINDOW)
+  for (const session of ['{room/1}', 'room/1}', 'room/1}{']) await storage.sessions.claim(session, WINDOW)
   t.notOk((await world.client().keys('push:session:*')).some((key) => tagOf(key) === 'room/1'), 'a session cannot choose its slot')
+})
+
+t.test('a log keeps its name for as long as a cursor is in it', async (t) => {
+  const world = await startWorld(t)
+  const storage = await world.storage()
+  const { epoch } = await storage.log.read(ROOM, ALL)
+  const ttl = 86_400_000
+  await storage.cursors.commit(ROOM, [{ session: 's', generation: 1, number: 1, position: { epoch, offset: 0 }, ttl }])
+  await append(storage, draft('a'))
+  t.ok(await world.client().pttl('push:{room/1}:meta') > ttl / 2)
 })
 
 t.test('bad options are refused', async (t) => {

@@ -33,11 +33,14 @@ export async function codeOf (work: Promise<unknown>): Promise<string> {
   return await work.then(() => 'ok', (error: unknown) => error instanceof PushError ? error.code : String(error))
 }
 
-/** Polls a condition. Rejects where it does not come true within 20 s. */
+/** How long anything may take to come about, in milliseconds. Less where it never will. */
+const PATIENCE = Number(process.env['FAULTS_PATIENCE'] ?? 20_000)
+
+/** Polls a condition. Rejects where it does not come true in time. */
 export async function until (condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const end = performance.now() + 20_000
+  const end = performance.now() + PATIENCE
   while (!await condition()) {
-    if (performance.now() > end) throw new Error(`${what}: not within 20 s`)
+    if (performance.now() > end) throw new Error(`${what}: not within ${PATIENCE} ms`)
     await sleep(5)
   }
 }
