@@ -16,13 +16,22 @@ const say = (word: Word): void => { process.send?.(word) }
 const { app, log } = makeHost()
 const client = connect(setup.redis)
 client.on('error', () => {}) // the storage tells of its own
+const storage = redisStorage({ client, ...setup.storage })
+/** What a user may not, each as `user channel`. */
+const forbidden = new Set<string>()
 
 await app.register(fastifyPush, {
   ...setup.push,
-  storage: redisStorage({ client, ...setup.storage }),
-  ...(setup.users === true ? { authenticate: (_request, { token }) => token === undefined ? null : { userId: token } } : {})
+  storage,
+  ...(setup.users === true
+    ? {
+        authenticate: (_request, { token }) => token === undefined ? null : { userId: token },
+        authorize: ({ channel, client }) => !forbidden.has(`${client.userId} ${channel}`)
+      }
+    : {})
 })
 app.push.addHook('onPresence', ({ channel, cause, member }) => say({ type: 'presence', channel, cause, clientId: member.clientId }))
+app.push.addHook('onDisconnect', ({ client, code }) => say({ type: 'disconnect', clientId: client.clientId, code }))
 await app.listen({ host: '127.0.0.1', port: setup.port ?? 0, backlog: 4096 })
 
 process.on('message', ({ id, name, args }: Call) => {
@@ -46,6 +55,8 @@ function connect (address: RedisAddress): Redis | Cluster {
 
 async function answer ({ push }: FastifyInstance, name: string, args: readonly unknown[]): Promise<unknown> {
   if (name === 'warnings') return log.filter(({ level }) => level >= 40)
+  if (name === 'health') return await storage.health()
+  if (name === 'forbid') return forbidden.add(args.join(' ')).size
   const [method, of] = name.split('.').reverse() as [string, string | undefined]
   const target = of === 'clients' ? push.clients(args[0] as Parameters<Push['clients']>[0]) : push
   const work = (target as unknown as Record<string, (...args: unknown[]) => unknown>)[method]

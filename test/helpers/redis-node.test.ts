@@ -15,5 +15,6 @@ t.test('a node of the tests: asked, stopped, killed, and ended in order', async 
   const asked = other.call('stats')
   await other.kill()
   await t.rejects(asked, { message: 'the node ended' })
+  await t.rejects(other.call('stats'), { message: 'the node ended' }, 'also what is asked later')
   t.equal(await one.close(), 0)
 })

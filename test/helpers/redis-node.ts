@@ -18,7 +18,7 @@ export interface NodeSetup {
   readonly redis: RedisAddress
   readonly storage?: Omit<RedisStorageOptions, 'client'>
   readonly push: FastifyPushOptions
-  /** A client's token is its user's id. Otherwise everybody is anonymous. */
+  /** A client's token is its user's id, and it may do what is not forbidden. Otherwise everybody is anonymous. */
   readonly users?: boolean
   /** Where to listen. Default: a free port. */
   readonly port?: number
@@ -26,7 +26,10 @@ export interface NodeSetup {
   readonly root?: string
 }
 
-/** The parent asks for something of `app.push`; `clients.x` takes the target first; `warnings` are those of the log. */
+/**
+ * The parent asks for something of `app.push`; `clients.x` takes the target first; `warnings` are those of the log; `health` is the storage's; `forbid` takes a user and a channel
+ * that `authorize` refuses to it from now on.
+ */
 export interface Call {
   readonly id: number
   readonly name: string
@@ -48,8 +51,15 @@ export interface PresenceTold {
   readonly clientId: string
 }
 
+/** Another one: a connection has ended. */
+export interface DisconnectTold {
+  readonly type: 'disconnect'
+  readonly clientId: string
+  readonly code: string | null
+}
+
 /** What a node says to its parent. */
-export type Word = { readonly type: 'open', readonly port: number } | Answer | PresenceTold
+export type Word = { readonly type: 'open', readonly port: number } | Answer | PresenceTold | DisconnectTold
 
 /** What a call was refused with, by its code. */
 export class NodeError extends Error {
@@ -73,6 +83,8 @@ export class RedisNode {
   port = 0
   /** Told of each call of the hook `onPresence`. */
   onPresence: (told: PresenceTold) => void = () => {}
+  /** Told of each call of the hook `onDisconnect`. */
+  onDisconnect: (told: DisconnectTold) => void = () => {}
 
   private constructor (child: ChildProcess) {
     this.#child = child
@@ -106,6 +118,7 @@ export class RedisNode {
 
   /** Calls a method of its `app.push`: see `Call`. Rejects with a `NodeError`, or if the process ends first. */
   async call<Result = unknown> (name: string, ...args: unknown[]): Promise<Result> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) throw new Error('the node ended')
     const id = ++this.#calls
     const result = new Promise<unknown>((resolve, reject) => { this.#open.set(id, { resolve, reject }) })
     if (this.#child.connected) this.#child.send({ id, name, args } satisfies Call, () => {}) // what cannot be sent ends with the process
@@ -130,8 +143,9 @@ export class RedisNode {
     return this.#child.exitCode
   }
 
-  #hear (word: Answer | PresenceTold): void {
+  #hear (word: Answer | PresenceTold | DisconnectTold): void {
     if (word.type === 'presence') return this.onPresence(word)
+    if (word.type === 'disconnect') return this.onDisconnect(word)
     const call = this.#open.get(word.id)
     this.#open.delete(word.id)
     if (word.error === undefined) call?.resolve(word.result)
