@@ -241,7 +241,8 @@ export interface SessionStore {
   /** Ends the session now, unless a later generation owns it. */
   remove (session: string, generation: number): Promise<void>
   /**
-   * Hears of each claim, on this node or another; those of a session in their order. A hint: fencing is the truth. Returns the release.
+   * Hears of each claim, on this node or another; those of a session in their order. A hint: fencing is the truth. `interrupted` is called where claims may have been missed, once those
+   * that follow are heard again: who cares asks `find`. Returns the release.
    */
-  watch (listener: (session: string, generation: number) => void): () => void
+  watch (listener: (session: string, generation: number) => void, interrupted?: () => void): () => void
 }

@@ -19,6 +19,10 @@ const ACCEPTS_PER_SECOND = 2000
 /** When those may come back for whom there was no room: nobody knows when there will be. Milliseconds. */
 export const COME_BACK: [number, number] = [5000, 15_000]
 
+/** Sessions that are verified at once, and milliseconds before those are tried again that could not be. */
+const AT_ONCE = 500
+const RETRY = 500
+
 /** Milliseconds between two warnings of one limit: refusals come in floods. */
 const WARN = 60_000
 
@@ -42,6 +46,8 @@ export class Service implements ServiceContext {
   /** Made when a client is first looked for. */
   #byClient: Groups<ConnectionContext> | null = null
   readonly #unwatch: () => void
+  /** Whether sessions are being verified, and since then more claims may have been missed. */
+  #verifying: 'no' | 'once' | 'again' = 'no'
   #closing: ((error: null) => void) | null = null
   #closed = false
 
@@ -54,7 +60,7 @@ export class Service implements ServiceContext {
     this.readers = new AnyInboxes(broker, this.heartbeat, this.node)
     this.buffers = new Buffers(broker.settings.limits.bufferedBytesTotal)
     this.#admission = new Admission(broker.settings.limits, broker.clock, heapUsed)
-    this.#unwatch = broker.storage.sessions.watch((session, generation) => this.#supersede(session, generation))
+    this.#unwatch = broker.storage.sessions.watch((session, generation) => this.#supersede(session, generation), () => this.#verify())
   }
 
   /** Connections now. */
@@ -170,6 +176,29 @@ export class Service implements ServiceContext {
     const givenBack = within(clock, limits.closeGrace, this.readers.close(), left).catch(this.broker.onError)
     if (this.#connections.size > 0) await new Promise((resolve) => { this.#closing = resolve })
     await givenBack
+  }
+
+  // Claims may have been missed: whose session was taken over would go on beside its successor for as long as it acknowledges nothing.
+  #verify (): void {
+    const isUnderWay = this.#verifying !== 'no'
+    this.#verifying = 'again'
+    if (!isUnderWay) this.#verifyAll().catch(this.broker.onError)
+  }
+
+  async #verifyAll (): Promise<void> {
+    while (this.#verifying === 'again') {
+      this.#verifying = 'once'
+      let left = [...this.#connections.keys()]
+      while (left.length > 0 && !this.#closed) {
+        const some = left.splice(0, AT_ONCE)
+        const outcomes = await Promise.allSettled(some.map(({ ended, session }) => ended ? undefined : session?.verify()))
+        const failed = some.filter((_, i) => outcomes[i]?.status === 'rejected')
+        if (failed.length === 0) continue
+        left = [...failed, ...left]
+        await new Promise<void>((resolve) => { this.broker.clock.after(RETRY, resolve) })
+      }
+    }
+    this.#verifying = 'no'
   }
 
   #supersede (session: string, generation: number): void {

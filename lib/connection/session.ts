@@ -106,12 +106,15 @@ export class Session {
     for (const subscription of subscriptions) this.#prolong(subscription)
   }
 
-  // What cannot be touched was taken over without a hint, or lost: then it is made again.
   async #touch (): Promise<void> {
     this.#touchedAt = this.#broker.clock.now()
-    const { sessions } = this.#broker.storage
-    if (await sessions.touch(this.key, this.generation, this.#life) || this.#owner === null) return
-    const found = await sessions.find(this.key)
+    if (!await this.#broker.storage.sessions.touch(this.key, this.generation, this.#life)) await this.verify()
+  }
+
+  /** It may have been taken over without a hint, or lost: then it is made again. Rejects with the storage's error. */
+  async verify (): Promise<void> {
+    if (this.generation === 0 || this.#owner === null) return
+    const found = await this.#broker.storage.sessions.find(this.key)
     if (this.#owner === null) return // ended meanwhile
     if (found === null) await this.claim(this.#owner)
     else this.hear(found.generation)

@@ -61,7 +61,10 @@ export function redisStorage (options: RedisStorageOptions): StorageAdapter {
     // In Cluster, what concerns a channel is only where the channel is; what concerns all, everywhere.
     isSharded: (name: string) => client.isCluster && name !== keys.claims,
     onMessage: (name: string, message: Buffer) => name === keys.claims ? sessions.heard(message) : feed.heard(name, message),
-    onRestored: (names: readonly string[]) => feed.interrupted(names),
+    onRestored: (names: readonly string[]) => {
+      if (names.includes(keys.claims)) sessions.interrupted()
+      feed.interrupted(names)
+    },
     onTrouble: (error: Error) => told.tell(error)
   }
   const told = new Troubles(onError)

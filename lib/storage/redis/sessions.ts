@@ -11,7 +11,7 @@ export class RedisSessions implements SessionStore {
   readonly #keys: Keys
   readonly #operations: Operations
   readonly #teller: Teller
-  readonly #watchers = new Set<{ readonly listener: Watcher }>()
+  readonly #watchers = new Set<{ readonly listener: Watcher, readonly interrupted: () => void }>()
 
   constructor (keys: Keys, operations: Operations, onError: (error: unknown) => void) {
     this.#keys = keys
@@ -41,8 +41,8 @@ export class RedisSessions implements SessionStore {
     await this.#operations.write(REMOVE, this.#of(session, generation))
   }
 
-  watch (listener: Watcher): () => void {
-    const watcher = { listener }
+  watch (listener: Watcher, interrupted: () => void = () => {}): () => void {
+    const watcher = { listener, interrupted }
     this.#watchers.add(watcher)
     return () => { this.#watchers.delete(watcher) }
   }
@@ -52,6 +52,11 @@ export class RedisSessions implements SessionStore {
     const text = message.toString('utf8')
     const space = text.indexOf(' ')
     this.#teller.tell(this.#watchers, ({ listener }) => listener(text.slice(space + 1), Number(text.slice(0, space))))
+  }
+
+  /** Claims may have been missed. */
+  interrupted (): void {
+    this.#teller.tell(this.#watchers, ({ interrupted }) => interrupted())
   }
 
   #of (session: string, ...args: Array<string | number>): { keys: string[], args: Array<string | number>, tag: string } {
