@@ -8,6 +8,7 @@ import { Control } from './connection/control.js'
 import { Service } from './connection/service.js'
 import { quietClock } from './core/clock.js'
 import { PushError } from './core/errors.js'
+import { Sparing } from './core/sparing.js'
 import { originCheck } from './http/origin.js'
 import { endRefusedUpgrades } from './http/refused-upgrades.js'
 import { addRoute } from './http/route.js'
@@ -25,7 +26,8 @@ const plugin: FastifyPluginAsync<FastifyPushOptions> = async (fastify, options) 
   if (fastify.hasDecorator('push')) throw new PushError('PUSH_REGISTERED')
   const settings = readOptions(options)
   const isOwnOrigin = originCheck(options.origins)
-  const onError = (error: unknown) => fastify.log.error({ err: error }, 'push: storage or hook failed')
+  const sparing = new Sparing(quietClock)
+  const onError = (error: unknown) => sparing.tell(error, 'storage', (untold) => fastify.log.error({ err: error, ...untold }, 'push: storage or hook failed'))
   const broker = new Broker({
     storage: options.storage ?? memoryStorage(),
     settings,
@@ -33,7 +35,9 @@ const plugin: FastifyPluginAsync<FastifyPushOptions> = async (fastify, options) 
     defer: setImmediate,
     authorize: options.authorize,
     onError,
-    onPublishFailed: ({ code, id, cause }, channel) => fastify.log.warn({ code, id, channel, err: cause }, 'push: publish failed')
+    onPublishFailed: (error, channel) => sparing.tell(error, 'publish', (untold) => {
+      fastify.log.warn({ code: error.code, id: error.id, channel, err: error.cause, ...untold }, 'push: publish failed')
+    })
   })
   for (const [pattern, channel] of Object.entries(options.channels ?? {})) broker.declare(pattern, channel)
   if (options.authenticate === undefined) fastify.log.warn('push: every connection is anonymous: no `authenticate` was given')

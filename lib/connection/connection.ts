@@ -237,8 +237,9 @@ export class Connection implements Living, Newcomer, Writer, Throttled {
 
   /** Ends because of an error that no answer can carry. */
   fail (error: unknown): void {
-    const { code, cause, retryable } = toPushError(error, 'PUSH_INTERNAL')
-    if (codes[code].status >= 500) this.log.warn({ err: cause ?? error, code }, 'push: connection failed')
+    const known = toPushError(error, 'PUSH_INTERNAL')
+    const { code, cause, retryable } = known
+    if (codes[code].status >= 500) this.service.sparing.tell(known, 'connection', (untold) => this.log.warn({ err: cause ?? error, code, ...untold }, 'push: connection failed'))
     else this.log.debug({ err: cause ?? error, code }, 'push: connection refused')
     this.end(codes[code].close !== null ? code : retryable ? 'PUSH_UNAVAILABLE' : 'PUSH_FORBIDDEN')
   }

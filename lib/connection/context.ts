@@ -9,6 +9,7 @@ import type { Stay } from '../broker/presence.js'
 import type { Started } from '../broker/subscribing.js'
 import type { Subscription } from '../broker/subscription.js'
 import { PushError } from '../core/errors.js'
+import type { Sparing } from '../core/sparing.js'
 import type { Code } from '../protocol/codes.js'
 import type { GoodbyeFrame, PublishFrame, ServerFrame } from '../protocol/frames.js'
 import type { Buffers } from './buffers.js'
@@ -60,6 +61,8 @@ export interface ServiceContext {
   /** What is allowed for a time, by the monotonic clock. */
   readonly grants: Expiry
   readonly readers: Readers
+  /** For what ends many connections alike. */
+  readonly sparing: Sparing
   /** If this node vanished now: over how many milliseconds its clients should come back. */
   readonly spread: number
   /** Whether memory is nearly used up, and nothing new should begin. */

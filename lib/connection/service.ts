@@ -3,6 +3,7 @@ import type { Broker } from '../broker/broker.js'
 import { randomId } from '../broker/random-id.js'
 import { PushError } from '../core/errors.js'
 import { within } from '../core/hooks.js'
+import { Sparing } from '../core/sparing.js'
 import { Admission, type ConnectionLimit, type Entry } from './admission.js'
 import { AnyInboxes } from './any-inboxes.js'
 import { Buffers } from './buffers.js'
@@ -34,6 +35,7 @@ export class Service implements ServiceContext {
   readonly expiry: Expiry
   readonly grants: Expiry
   readonly readers: AnyInboxes
+  readonly sparing: Sparing
   /** What this node calls itself when it tells the others something. */
   readonly node = randomId()
   /** New connections refused since the start: there was no room for them. */
@@ -58,6 +60,7 @@ export class Service implements ServiceContext {
     this.expiry = new Expiry(broker.clock, 'timestamp')
     this.grants = new Expiry(broker.clock, 'now')
     this.readers = new AnyInboxes(broker, this.heartbeat, this.node)
+    this.sparing = new Sparing(broker.clock)
     this.buffers = new Buffers(broker.settings.limits.bufferedBytesTotal)
     this.#admission = new Admission(broker.settings.limits, broker.clock, heapUsed)
     this.#unwatch = broker.storage.sessions.watch((session, generation) => this.#supersede(session, generation), () => this.#verify())

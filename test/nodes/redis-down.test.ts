@@ -1,0 +1,203 @@
+import type { AddressInfo } from 'node:net'
+import { Redis } from 'ioredis'
+import t, { type Test } from 'tap'
+import fastifyPush from '../../lib/index.js'
+import { PushError } from '../../lib/core/errors.js'
+import { createClient } from '../../lib/client/node.js'
+import type { Client } from '../../lib/client/api.js'
+import { redisStorage } from '../../lib/storage/redis/index.js'
+import type { StorageAdapter } from '../../types/storage.js'
+import type { FastifyInstance } from 'fastify'
+import { makeHost, type LogLine } from '../helpers/app.js'
+import { freePort } from '../helpers/free-port.js'
+import { RedisServer } from '../helpers/redis.js'
+import { hear, ROOMS, until, watch } from './fleet.js'
+
+// What an application and its clients notice while Redis is away: "publishes fail fast with a retryable code, connections stay, and all goes on by itself when it is back".
+
+const ROOM = 'room/1'
+const TIMEOUT = 1000
+
+interface Host {
+  readonly app: FastifyInstance
+  readonly storage: StorageAdapter
+  readonly log: readonly LogLine[]
+  readonly url: string
+}
+
+function clientOf (t: Test, port: number): Redis {
+  const client = new Redis({ port, connectTimeout: 1000 })
+  client.on('error', () => {})
+  t.teardown(() => client.disconnect())
+  return client
+}
+
+async function makeApp (t: Test, port: number): Promise<Omit<Host, 'url'>> {
+  const { app, log } = makeHost()
+  const storage = redisStorage({ client: clientOf(t, port), timeout: TIMEOUT })
+  t.teardown(() => app.close())
+  app.register(fastifyPush, { storage, channels: ROOMS, authenticate: (_request, { token }) => ({ userId: String(token) }) })
+  return { app, storage, log }
+}
+
+async function startHost (t: Test, redis: RedisServer): Promise<Host> {
+  const host = await makeApp(t, redis.port)
+  await host.app.listen({ host: '127.0.0.1', port: 0 })
+  return { ...host, url: `ws://127.0.0.1:${(host.app.server.address() as AddressInfo).port}/push` }
+}
+
+/** A client, and the states it has been in. */
+function open (t: Test, { url }: Host, name: string): { client: Client, states: string[] } {
+  const client = createClient(url, { clientId: name, token: name, reconnect: { min: 20, base: 100, max: 500 } })
+  t.teardown(() => client.close({ timeout: 0 }))
+  const states: string[] = []
+  client.on('state', (state) => { states.push(state) })
+  return { client, states }
+}
+
+/** The code with which something failed, and after how many milliseconds; `ok` if it did not. */
+async function outcomeOf (work: PromiseLike<unknown>): Promise<{ readonly code: string, readonly ms: number, readonly id: string | undefined }> {
+  const began = performance.now()
+  const error: unknown = await work.then(() => null, (error: unknown) => error)
+  const ms = performance.now() - began
+  return error instanceof PushError ? { code: error.code, ms, id: error.id } : { code: error === null ? 'ok' : String(error), ms, id: undefined }
+}
+
+const isRetryable = (code: string): boolean => new PushError(code as 'PUSH_BUSY').retryable
+const troubles = ({ log }: Host): LogLine[] => log.filter(({ level }) => level >= 40)
+
+t.test('Redis is killed and comes back: connections stay, publishes fail fast or wait, and all goes on by itself', async (t) => {
+  const redis = await RedisServer.start('--appendonly', 'yes')
+  t.teardown(() => redis.stop())
+  const [one, other] = await Promise.all([startHost(t, redis), startHost(t, redis)])
+  const [alice, bob] = [open(t, one, 'alice'), open(t, other, 'bob')]
+  const clients = [alice, bob]
+  const heard = clients.map(({ client }) => hear(client, ROOM))
+  const watched = clients.map(({ client }) => watch(client, ROOM))
+  const rooms = Array.from({ length: 50 }, (_, i) => hear(alice.client, `room/more-${i}`))
+  await Promise.all([...heard, ...rooms].map(({ ready }) => ready))
+  await Promise.all(clients.map(({ client }) => client.channel(ROOM).enter()))
+  await until(() => watched.every(({ joined }) => joined.length === 2), 'they see each other')
+  await one.app.push.publish(ROOM, 'before')
+  await until(() => heard.every(({ data }) => data.length === 1), 'they hear of it')
+  const before = clients.map(({ states }) => states.length)
+
+  await redis.kill()
+  const settled = alice.client.channel(ROOM).publish('by a client meanwhile')
+  const wanted = bob.client.channel('room/2')
+  const late: unknown[] = []
+  const begun = outcomeOf(wanted.subscribe(({ data }) => { late.push(data) }).ready)
+  const comers = Array.from({ length: 20 }, (_, i) => open(t, other, `comer-${i}`))
+  const lost: string[] = []
+  const beganAt = performance.now()
+  do {
+    const { code, ms, id } = await outcomeOf(one.app.push.publish(ROOM, 'by the server meanwhile', { id: 'meanwhile' }))
+    lost.push(code)
+    t.ok(isRetryable(code) && ms < TIMEOUT + 1000 && id === 'meanwhile', `fails with ${code} after ${Math.round(ms)} ms`)
+    for (let i = 0; i < 50; i++) one.app.push.publish('room/lost', i).catch(() => {})
+    for (const work of [one.app.push.history(ROOM), one.app.push.presence(ROOM), one.app.push.online('alice'), one.app.push.unread('alice'), bob.client.channel(ROOM).history()]) {
+      const { code, ms } = await outcomeOf(Promise.race([work, new Promise((resolve) => { setTimeout(resolve, 3 * TIMEOUT) })]))
+      t.ok(code !== 'ok' && isRetryable(code) && ms < TIMEOUT + 1000, `a read: ${code} after ${Math.round(ms)} ms`)
+    }
+    t.equal((await one.storage.health()).ok, false)
+    await new Promise((resolve) => { setTimeout(resolve, 500) })
+  } while (performance.now() - beganAt < 5000)
+  t.comment(`codes of publishes: ${[...new Set(lost)].join(' ')}`)
+  t.same(clients.map(({ states }) => states.length), before, 'the connections stay')
+  t.same(comers.filter(({ client }) => client.state === 'live'), [])
+  const logged = [one, other].map((host) => troubles(host).length)
+  t.comment(`logged: ${logged.join(' and ')} lines; ${JSON.stringify(troubles(one).reduce<Record<string, number>>((counts, { msg, err }) => {
+    const what = `${msg} ${(err as { code?: string, message?: string } | undefined)?.code} ${(err as { message?: string } | undefined)?.message}`
+    return { ...counts, [what]: (counts[what] ?? 0) + 1 }
+  }, {}))}`)
+  t.ok(logged.every((lines) => lines < 60), 'and not once for every try of everybody')
+
+  await redis.start()
+  const backAt = performance.now()
+  await until(async () => (await one.storage.health()).ok && (await other.storage.health()).ok, 'both are well')
+  t.comment(`well again after ${Math.round(performance.now() - backAt)} ms`)
+  await until(async () => (await outcomeOf(one.app.push.publish(ROOM, 'by the server meanwhile', { id: 'meanwhile' }))).code === 'ok', 'the retry goes through')
+  await settled
+  t.comment(`the client's publish was settled after ${Math.round(performance.now() - backAt)} ms`)
+  await until(() => comers.every(({ client }) => client.state === 'live'), 'whoever came meanwhile gets in')
+  t.comment(`those who came meanwhile got in after ${Math.round(performance.now() - backAt)} ms`)
+  await other.app.push.publish(ROOM, 'after')
+  await until(() => heard.every(({ data }) => data.includes('after')), () => `all hear what is new: ${JSON.stringify(heard)}`)
+  const { messages } = await one.app.push.history(ROOM)
+  const all = messages.map(({ data }) => data)
+  t.same([...all].sort(), ['after', 'before', 'by a client meanwhile', 'by the server meanwhile'], 'each is stored once')
+  for (const { data, gaps } of heard) {
+    t.same(data, all, 'and heard once, in order')
+    t.same([...new Set(gaps.map((gap) => (gap as { reason: string }).reason))].filter((reason) => reason !== 'unverified'), [], 'nothing was lost')
+  }
+  await one.app.push.publish('room/more-49', 'hi')
+  await until(() => rooms[49]?.data.length === 1, 'the other channels go on as well')
+  const { code } = await begun
+  t.comment(`to subscribe meanwhile: ${code}`)
+  if (code === 'ok') {
+    await one.app.push.publish('room/2', 'hi')
+    await until(() => late.length === 1, 'who subscribed meanwhile is a subscriber now')
+  } else t.ok(isRetryable(code))
+
+  t.same(clients.map(({ states }) => states.length), before, 'without a reconnect')
+  for (const { app } of [one, other]) {
+    const { members, connections, users } = await app.push.presence(ROOM)
+    t.same([members.map(({ clientId }) => clientId).sort(), connections, users], [['alice', 'bob'], 2, 2])
+    await until(async () => (await app.push.online(['alice', 'bob', 'comer-0', 'comer-19'])).length === 4, 'all are online')
+  }
+  t.same(watched.flatMap(({ left }) => left), [], 'nobody was seen to leave')
+})
+
+t.test('Redis hangs: publishes end as unknown and are stored once, and the app closes in bounded time', async (t) => {
+  const redis = await RedisServer.start()
+  t.teardown(() => redis.stop())
+  const [one, other] = await Promise.all([startHost(t, redis), startHost(t, redis)])
+  const [alice, bob] = [open(t, one, 'alice'), open(t, other, 'bob')]
+  const heard = [alice, bob].map(({ client }) => hear(client, ROOM))
+  await Promise.all([...heard.map(({ ready }) => ready), alice.client.channel(ROOM).enter()])
+  await one.app.push.publish(ROOM, 'before')
+  await until(() => heard.every(({ data }) => data.length === 1), 'they hear of it')
+
+  redis.signal('SIGSTOP')
+  const settled = alice.client.channel(ROOM).publish('by a client meanwhile')
+  const { code, ms, id } = await outcomeOf(other.app.push.publish(ROOM, 'by the server meanwhile'))
+  t.equal(code, 'PUSH_UNKNOWN')
+  t.ok(id !== undefined && ms < TIMEOUT + 1000)
+  t.match(await one.storage.health(), { ok: false })
+  await new Promise((resolve) => { setTimeout(resolve, 4000) })
+  t.same([alice.client.state, bob.client.state], ['live', 'live'])
+  redis.signal('SIGCONT')
+  await until(async () => (await outcomeOf(other.app.push.publish(ROOM, 'by the server meanwhile', { id: id as string }))).code === 'ok', 'the retry goes through')
+  await settled
+  await one.app.push.publish(ROOM, 'after')
+  await until(() => heard.every(({ data }) => data.includes('after')), 'all goes on')
+  const all = (await one.app.push.history(ROOM)).messages.map(({ data }) => data)
+  t.same([...all].sort(), ['after', 'before', 'by a client meanwhile', 'by the server meanwhile'], 'each is stored once')
+  for (const { data } of heard) t.same(data, all)
+
+  redis.signal('SIGSTOP')
+  const began = performance.now()
+  await Promise.all([one.app.close(), other.app.close()])
+  const closed = performance.now() - began
+  t.comment(`closed within ${Math.round(closed)} ms`)
+  t.ok(closed < 10_000, 'the apps close although Redis hangs')
+  redis.signal('SIGCONT')
+})
+
+t.test('no Redis at start: the app says so within the time', async (t) => {
+  const { app } = await makeApp(t, await freePort())
+  const none = await outcomeOf(app.ready().then(() => {}))
+  t.equal(none.code, 'PUSH_STORAGE_UNAVAILABLE')
+  t.ok(none.ms < TIMEOUT + 2000, `after ${Math.round(none.ms)} ms`)
+  await app.close()
+
+  const redis = await RedisServer.start()
+  t.teardown(() => redis.stop())
+  redis.signal('SIGSTOP')
+  const { app: hanging } = await makeApp(t, redis.port)
+  const hung = await outcomeOf(hanging.ready().then(() => {}))
+  t.equal(hung.code, 'PUSH_STORAGE_UNAVAILABLE', 'one that hangs is none')
+  t.ok(hung.ms < 2 * TIMEOUT + 2000, `after ${Math.round(hung.ms)} ms`)
+  await hanging.close()
+  redis.signal('SIGCONT')
+})
