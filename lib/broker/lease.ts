@@ -7,6 +7,9 @@ const LEASE = 30_000
 /** How often it is renewed, and how long a visit may let orphans go: what is left then is for the next one. Milliseconds. */
 const BEAT = 10_000
 
+/** How long a node lets nobody go after it could not renew its own lease in time: the others could not either, for all it knows, and come to it one after the other. Milliseconds. */
+const PATIENCE = 2 * BEAT
+
 /** Orphans that are asked for, and of them those that are let go at once. */
 const ORPHANS = 1000
 const AT_ONCE = 100
@@ -40,6 +43,9 @@ export class Lease {
   /** Until when it runs at least, by the latest renewal that this node knows of. */
   #until = -Infinity
   #taking: Promise<void> | null = null
+  /** Whether the latest renewal has come to nothing so far. */
+  #isMissed = false
+  #patientUntil = -Infinity
   /** Whether what this node holds must be entered anew. */
   #isLapsed = false
   #isVisiting = false
@@ -85,9 +91,13 @@ export class Lease {
   async #renew (): Promise<boolean> {
     const { store, clock, node } = this.#context
     const until = clock.now() + this.#longest
+    const wasMissed = this.#isMissed
+    this.#isMissed = true
     const lived = await store.renew(node, this.#longest)
     const isInTime = clock.now() < this.#until
     this.#until = until
+    this.#isMissed = false
+    if (wasMissed) this.#bePatient()
     return lived && isInTime
   }
 
@@ -105,9 +115,16 @@ export class Lease {
   }
 
   async #beat (): Promise<void> {
-    if (!await this.#renew()) this.#isLapsed = true
+    if (!await this.#renew()) {
+      this.#isLapsed = true
+      this.#bePatient()
+    }
     this.#taking ??= Promise.resolve()
     this.#visit().catch(this.#context.onError)
+  }
+
+  #bePatient (): void {
+    this.#patientUntil = this.#context.clock.now() + PATIENCE
   }
 
   async #visit (): Promise<void> {
@@ -135,6 +152,7 @@ export class Lease {
 
   async #letGo (): Promise<void> {
     const { store, clock, node, onError } = this.#context
+    if (clock.now() < this.#patientUntil) return
     const end = clock.now() + BEAT
     try {
       let left = ORPHANS

@@ -11,9 +11,16 @@ function make (orphan: (orphan: Orphan) => Promise<boolean>) {
   const orphans = new Set<Orphan>()
   const errors: unknown[] = []
   const did: string[] = []
-  const control = { lives: true, lapsed: async () => {} }
+  const control = {
+    lives: true,
+    lapsed: async () => {},
+    renew: async (ttl: number) => {
+      did.push(`renew ${ttl}`)
+      return control.lives
+    }
+  }
   const store = {
-    renew: async (_: string, ttl: number) => { did.push(`renew ${ttl}`); return control.lives },
+    renew: (_: string, ttl: number) => control.renew(ttl),
     orphans: async (limit: number) => { did.push('look'); return [...orphans].slice(0, limit) }
   } as Partial<PresenceStore> as PresenceStore
   const lease = new Lease({
@@ -76,6 +83,31 @@ t.test('lets orphans go until the next renewal; the own ones are left alone', as
   for (let i = 0; i < 10; i++) await clock.advanceAsync(10_000)
   t.equal(seen.length, 5000)
   t.same([...orphans].map(({ member }) => member.key), ['mine'])
+  lease.close()
+})
+
+t.test('after a renewal that failed or came too late nobody is let go until the others have had time for theirs', async (t) => {
+  const seen: number[] = []
+  const { lease, clock, orphans, control } = make(async (orphan) => {
+    orphans.delete(orphan)
+    seen.push(clock.now() - began)
+    return true
+  })
+  const began = clock.now()
+  const { renew } = control
+  await lease.hold(1)
+  control.renew = async () => { throw new Error('away') }
+  await clock.advanceAsync(15_000)
+  control.renew = renew
+  orphans.add(orphanOf('of another'))
+  await clock.advanceAsync(30_000)
+  t.same(seen.splice(0), [40_000], 'the one at 20 s was the first that went through')
+  control.lives = false
+  await clock.advanceAsync(10_000) // at 50 s
+  control.lives = true
+  orphans.add(orphanOf('of yet another'))
+  await clock.advanceAsync(30_000)
+  t.same(seen, [70_000])
   lease.close()
 })
 
