@@ -64,3 +64,21 @@ t.test('the same while a client publishes: it sends again to the other node, and
   await until(() => heard.data.length >= 5 && watching.data.length >= 5, 'all is there')
   for (const data of [heard.data, watching.data, await fleet.log(ROOM, 1)]) t.same(data, ['before at QoS 1', 'at QoS 1', 'before at QoS 2', 'at QoS 2', 'end'])
 })
+
+t.test('the node of whoever reads for all of a user is killed: another client goes on, on another node, when the lease has run out', async (t) => {
+  const fleet = await Fleet.start(t, 2, { push: { heartbeat: { interval: 1000, timeout: 1000 } } })
+  const handled: string[] = []
+  for (const [clientId, i] of [['phone', 0], ['laptop', 1]] as const) {
+    const client = fleet.open(fleet.node(i).url, { clientId, token: 'alice' })
+    await client.inbox.any.subscribe(({ data }) => { handled.push(`${clientId} ${String(data)}`) }).ready
+  }
+  for (const job of [1, 2]) await fleet.node(1).call('send', 'alice', job, { deliver: 'any' })
+  await until(() => handled.length === 2, 'the first one handles them')
+  await until(async () => await fleet.node(1).call('unread', 'alice', { deliver: 'any' }) === 0, 'and they are acknowledged')
+  await fleet.node(0).kill()
+  const killedAt = performance.now()
+  for (const job of [3, 4]) await fleet.node(1).call('send', 'alice', job, { deliver: 'any' })
+  await until(() => handled.length >= 4, 'the other one handles the rest')
+  t.comment(`${Math.round(performance.now() - killedAt)} ms after the kill, with a lease of 3 s`)
+  t.same(handled, ['phone 1', 'phone 2', 'laptop 3', 'laptop 4'])
+})

@@ -90,10 +90,19 @@ export class Fleet {
   }
 
   /** Publishes as a host does that must know: the same id, until it is said to be stored. From any of the nodes, another one each time. */
-  async publish (channel: string, data: unknown, id: string, from = 0): Promise<void> {
+  publish (channel: string, data: unknown, id: string, from = 0): Promise<void> {
+    return this.#insist('publish', channel, data, { id }, from)
+  }
+
+  /** The same to a user, for any one of its clients. */
+  send (userId: string, data: unknown, id: string, from = 0): Promise<void> {
+    return this.#insist('send', userId, data, { id, deliver: 'any' }, from)
+  }
+
+  async #insist (method: 'publish' | 'send', to: string, data: unknown, options: object, from: number): Promise<void> {
     for (let tries = from; ; tries++) {
       try {
-        await this.node(tries % this.nodes.length).call('publish', channel, data, { id })
+        await this.node(tries % this.nodes.length).call(method, to, data, options)
         return
       } catch (error) {
         if (error instanceof NodeError && !(isCode(error.code) && new PushError(error.code).retryable)) throw error

@@ -21,19 +21,17 @@ async function membersOf (fleet: Fleet, i: number): Promise<string[]> {
 t.test('ten times a node is killed: clients go on elsewhere, members leave once, and nothing is lost', async (t) => {
   const fleet = await Fleet.start(t, 2)
   const [ghosts, killedAt] = [[] as string[], new Map<string, number>()]
-  const watchers = [0, 1].map((i) => fleet.client(i, { clientId: `watch-${i}`, userId: 'watcher' }))
+  const watchers = [0, 1].map((i) => fleet.client(i, { userId: 'watcher' }))
   const watched = watchers.map((client) => watch(client, ROOM))
   const stayers = [0, 1, 2, 3].map((i) => fleet.client(i, stay(i)))
   const all = [...watchers, ...stayers]
   const heard = all.map((client) => hear(client, ROOM))
   await Promise.all([...heard.map(({ ready }) => ready), ...stayers.map((client, i) => client.channel(ROOM).enter({ i }))])
 
-  // ---- messages, all the while
   const load = new Load()
   load.begin('server', (data) => fleet.publish(ROOM, data, data.replace(' ', '-'), Math.floor(Math.random() * 2)))
-  stayers.slice(0, 2).forEach((client, i) => load.begin(`client-${i}`, (data) => client.channel(ROOM).publish(data)))
+  stayers.slice(0, 2).forEach((client, i) => load.begin(`client-${i}`, (data) => client.channel(ROOM).publish(data, { qos: i === 0 ? 1 : 2 })))
 
-  // ---- the rounds
   for (let round = 0; round < ROUNDS; round++) {
     const victim = round % 2
     // One of a user who is there besides, and one of a user who is not.
@@ -52,7 +50,6 @@ t.test('ten times a node is killed: clients go on elsewhere, members leave once,
   const published = await load.end()
   const lastKilled = killedAt.get(ghosts.at(-1) as string) as number
 
-  // ---- afterwards
   const names = stayers.map((_, i) => stay(i).clientId)
   await until(() => watched.every(({ left }) => ghosts.every((ghost) => left.some(({ clientId }) => clientId === ghost))), () => `all ghosts are told to have left, not ${JSON.stringify(watched.map(({ left }) => left.map(({ clientId }) => clientId)))}`, LEASE)
   for (const i of [0, 1]) {

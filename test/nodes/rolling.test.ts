@@ -27,6 +27,14 @@ t.test('nodes are restarted one after the other under load: clients move on, nob
   load.begin('host', (data) => fleet.publish(ROOM, data, data.replace(' ', '-'), Math.floor(Math.random() * 3)))
   clients.slice(0, 4).forEach((client, i) => load.begin(`client-${i}`, (data) => client.channel(ROOM).publish(data, { qos: i % 2 === 0 ? 1 : 2 })))
 
+  // What any one of two is to handle.
+  const handled: unknown[] = []
+  const agents = [0, 1].map((i) => fleet.client(i, { clientId: `agent-${i}`, userId: 'agent' }))
+  await Promise.all(agents.map((client) => client.inbox.any.subscribe(({ data }) => { handled.push(data) }, { qos: 2 }).ready))
+  let jobs = 0
+  const work = new Load()
+  work.begin('job', async (data) => await fleet.send('agent', data, `job-${++jobs}`, jobs))
+
   for (const i of [0, 1, 2, 0]) {
     const deaf = await openDeaf(fleet.node(i).url)
     const began = performance.now()
@@ -40,6 +48,10 @@ t.test('nodes are restarted one after the other under load: clients move on, nob
     await until(() => clients.every(({ state }) => state === 'live'), 'all are on some node')
   }
 
+  const sent = await work.end()
+  await until(() => new Set(handled).size >= sent.length, 'all jobs are handled')
+  t.same([...new Set(handled)], sent, 'in their order')
+  t.comment(`${handled.length - sent.length} of ${sent.length} jobs were handled twice`)
   const published = await load.end()
   const log = await fleet.log(ROOM)
   t.same([...log].sort(), [...published].sort(), `each of ${published.length} messages is stored once`)

@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import type { ClientState } from '../../lib/client/states.js'
 import type { PresencePage } from '../../types/presence.js'
 import type { PushStats } from '../../types/push.js'
+import { nodePlatform } from '../../lib/client/platform/node.js'
 import { TcpProxy } from '../helpers/tcp-proxy.js'
 import { Fleet, hear, until, watch } from './fleet.js'
 
@@ -110,4 +111,38 @@ t.test('the first node does not hear of the claim: what the old connection write
   await fleet.publish(ROOM, 5, 'n-5')
   await until(() => after.data.length >= 5, 'it goes on')
   t.same(after.data, [1, 2, 3, 4, 5])
+})
+
+t.test('a client whose link is lost goes on at another node within its grace: nobody sees it leave, and once it is gone it leaves once', async (t) => {
+  const grace = 2000
+  const fleet = await Fleet.start(t, 2, { push: { channels: { 'room/:id': { history: true, presence: { grace } } }, presence: { grace } } })
+  const network = await TcpProxy.start(fleet.node(0).port)
+  t.teardown(() => network.close())
+  const watched = watch(fleet.open(fleet.node(1).url, { clientId: 'watch', token: 'watcher' }), ROOM)
+  let url = throughOf(network)
+  const roaming = nodePlatform()
+  const client = fleet.open(url, { ...phone, platform: { ...roaming, connect: (_url, ...rest) => roaming.connect(url, ...rest) } })
+  await client.channel(ROOM).enter('here')
+  await until(() => watched.joined.includes('phone'), 'it is seen')
+  for (const next of [fleet.node(1).url, throughOf(network), fleet.node(1).url]) {
+    const before = fleet.disconnects.length
+    url = next
+    if (fleet.disconnects.at(-1)?.node === 0) client.reconnect()
+    else network.reset()
+    await until(() => fleet.disconnects.length > before && client.state === 'live', 'it is elsewhere')
+  }
+  await new Promise((resolve) => { setTimeout(resolve, 2 * grace) }) // every grace that might still run has run out
+  t.same(watched.left, [])
+  t.same(fleet.presences.filter(({ channel }) => channel === ROOM).map(({ cause }) => cause), ['join'])
+  for (const i of [0, 1]) {
+    t.match(await fleet.node(i).call<PresencePage>('presence', ROOM), { connections: 1, members: [{ clientId: 'phone', data: 'here' }] })
+    t.equal(await fleet.node(i).call('online', 'alice'), true)
+  }
+  const lostAt = performance.now()
+  client.reconnect() // to a place where nobody is
+  await client.close({ timeout: 0 })
+  await until(() => watched.left.length > 0, 'it leaves')
+  t.comment(`left ${Math.round(performance.now() - lostAt)} ms after it was lost`)
+  t.match(watched.left, [{ clientId: 'phone' }])
+  await until(async () => !(await fleet.node(0).call<boolean>('online', 'alice')), 'and its user is offline')
 })
