@@ -1,4 +1,4 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
 import { SUBPROTOCOL } from '../../lib/protocol/version.js'
 import { helloOffer, secret } from '../helpers/peer.js'
@@ -14,6 +14,18 @@ async function openDeaf (url: string): Promise<WebSocket> {
   await new Promise((resolve) => { socket.once('message', resolve) })
   socket.pause()
   return socket
+}
+
+async function restart (t: Test, fleet: Fleet, i: number): Promise<void> {
+  const deaf = await openDeaf(fleet.node(i).url)
+  const began = performance.now()
+  const code = await fleet.node(i).close()
+  const ms = performance.now() - began
+  t.comment(`node ${i} ended within ${Math.round(ms)} ms`)
+  t.equal(code, 0, 'it ends in order')
+  t.ok(ms < 20_000, 'although one of its clients takes nothing')
+  deaf.terminate()
+  await fleet.restart(i)
 }
 
 t.test('nodes are restarted one after the other under load: clients move on, nobody flickers, nothing is lost, and each ends in time', async (t) => {
@@ -36,15 +48,7 @@ t.test('nodes are restarted one after the other under load: clients move on, nob
   work.begin('job', async (data) => await fleet.send('agent', data, `job-${++jobs}`, jobs))
 
   for (const i of [0, 1, 2, 0]) {
-    const deaf = await openDeaf(fleet.node(i).url)
-    const began = performance.now()
-    const code = await fleet.node(i).close()
-    const ms = performance.now() - began
-    t.comment(`node ${i} ended within ${Math.round(ms)} ms`)
-    t.equal(code, 0, 'it ends in order')
-    t.ok(ms < 20_000, 'although one of its clients takes nothing')
-    deaf.terminate()
-    await fleet.restart(i)
+    await restart(t, fleet, i)
     await until(() => clients.every(({ state }) => state === 'live'), 'all are on some node')
   }
 
