@@ -112,6 +112,11 @@ export class RedisNode {
     return node
   }
 
+  /** Whether its process has ended. */
+  get hasEnded (): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null
+  }
+
   get url (): string {
     return `ws://127.0.0.1:${this.port}/push`
   }

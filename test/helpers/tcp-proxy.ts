@@ -102,11 +102,12 @@ export class TcpProxy {
       this.#pairs.delete(pair)
       to.destroy()
     })
-    from.on('end', () => this.#later(() => to.end()))
+    const late: Array<() => void> = []
+    from.on('end', () => this.#later(late, () => to.end()))
     from.on('data', (bytes) => {
       const allowed = bytes.subarray(0, this.#cutAfter[direction])
       this.#cutAfter[direction] -= allowed.length
-      this.#later(() => {
+      this.#later(late, () => {
         if (!to.write(allowed)) this.#hold(from, to, direction)
         if (allowed.length < bytes.length) this.#cut(pair, direction)
       })
@@ -127,8 +128,10 @@ export class TcpProxy {
     receiver.end() // what went through before arrives
   }
 
-  #later (work: () => void): void {
-    if (this.delay === 0) work()
-    else setTimeout(work, this.delay)
+  // In order, also when the delay changes.
+  #later (late: Array<() => void>, work: () => void): void {
+    if (this.delay === 0 && late.length === 0) return work()
+    late.push(work)
+    setTimeout(() => late.shift()?.(), this.delay)
   }
 }

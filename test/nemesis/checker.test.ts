@@ -13,8 +13,8 @@ const subscribed = (subscriber = 's'): Event => ({ type: 'subscribed', subscribe
 const handed = (number: number, offset: number, subscriber = 's', publisher = 'p'): Event =>
   ({ type: 'handed', subscriber, channel, publisher, number, position: at(offset) })
 const connected: Event = { type: 'connected', subscriber: 's' }
-const killed = (saved: number): Event => ({ type: 'subscriber-killed', subscriber: 's', saved: { [channel]: saved } })
-const gap = (from: number, to: number): Event => ({ type: 'gap', subscriber: 's', channel, from, to })
+const killed = (saved: number): Event => ({ type: 'subscriber-killed', subscriber: 's', saved: { [channel]: at(saved) } })
+const gap = (from: number, to: number): Event => ({ type: 'gap', subscriber: 's', channel, reason: 'retention', from, to, count: to - from + 1, position: at(to) })
 const publisherKilled: Event = { type: 'publisher-killed', publisher: 'p' }
 /** Messages 1 to `count`, acknowledged, at the same offsets, and a subscriber. */
 const stored = (count: number, qos: 1 | 2 = 2): Event[] => [subscribed(), ...Array.from({ length: count }, (_, i) => [invoke(i + 1, qos), ok(i + 1, i + 1)]).flat()]

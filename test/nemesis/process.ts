@@ -1,4 +1,4 @@
-import type { Client, ClientOptions, ClientSocket, ClientStore, Platform } from '../../lib/client/index.js'
+import type { Client, ClientOptions, ClientSocket, ClientStore, Platform, Position } from '../../lib/client/index.js'
 import type { Library } from './library.js'
 
 /** What survives: the store of one client, whatever becomes of its processes. */
@@ -6,7 +6,7 @@ type Disk = Map<string, string>
 
 /** What a client's store holds, as far as a test wants to know. */
 interface Saved {
-  readonly cursors: Readonly<Record<string, { readonly offset: number }>>
+  readonly cursors: Readonly<Record<string, Position>>
   readonly outbox: readonly unknown[]
 }
 

@@ -18,6 +18,8 @@ export interface PublisherPlan {
   readonly channels: readonly string[]
   /** So many that are not to be refused. */
   readonly messages: number
+  /** So many of them at first; `allow` lets it go on. Default: all. */
+  readonly allowed?: number
   readonly options: ClientOptions
   readonly random: Random
 }
@@ -33,25 +35,36 @@ export class PublisherApp {
   readonly #numbers = new Map<string, number>()
   #outstanding = new Set<Numbered>()
   #left: number
+  /** So many it may have begun, of those that are not to be refused. */
+  #allowed: number
   #client: Client | null = null
   #end = (): void => {}
+  #goOn = (): void => {}
 
   constructor (library: Library, plan: PublisherPlan, note: (event: Event) => void, progress: () => void) {
     this.#plan = plan
     this.#note = note
     this.#progress = progress
     this.#left = plan.messages
+    this.#allowed = plan.allowed ?? plan.messages
     this.done = new Promise((resolve) => { this.#end = resolve })
     this.process = new ClientProcess(library, plan.url, { clientId: plan.name, ...plan.options }, {
       start: (client, alive) => {
         this.#client = client
-        this.#pump(client, alive)
+        this.#goOn = () => this.#pump(client, alive)
+        this.#goOn()
       }
     })
   }
 
   get describe (): string {
     return `${this.#plan.name} (${this.process.state}): ${this.#left} to publish, ${this.#outstanding.size} without an answer`
+  }
+
+  /** Lets it publish so many more. */
+  allow (messages: number): void {
+    this.#allowed += messages
+    this.#goOn()
   }
 
   kill (): void {
@@ -70,7 +83,8 @@ export class PublisherApp {
   }
 
   #pump (client: Client, alive: () => boolean): void {
-    while (this.#client === client && this.#left > 0 && this.#outstanding.size < WINDOW) this.#publish(client, alive)
+    const { messages } = this.#plan
+    while (this.#client === client && this.#left > 0 && messages - this.#left < this.#allowed && this.#outstanding.size < WINDOW) this.#publish(client, alive)
     if (this.#left === 0 && this.#outstanding.size === 0) this.#end()
   }
 

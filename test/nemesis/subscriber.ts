@@ -28,7 +28,7 @@ export class SubscriberApp {
   constructor (library: Library, plan: SubscriberPlan, note: (event: Event) => void) {
     this.#plan = plan
     this.#note = note
-    for (const channel of plan.begins.keys()) note({ type: 'subscribed', subscriber: plan.name, channel })
+    for (const channel of plan.begins.keys()) note({ type: 'subscribed', subscriber: plan.name, channel, qos: plan.qos })
     this.process = new ClientProcess(library, plan.url, { clientId: plan.name, ...plan.options }, {
       start: (client, alive) => this.#setUp(client, alive)
     })
@@ -42,9 +42,8 @@ export class SubscriberApp {
   }
 
   kill (): void {
-    const { cursors } = this.process.saved
+    const { cursors: saved } = this.process.saved
     this.process.kill()
-    const saved = Object.fromEntries(Object.entries(cursors).map(([channel, { offset }]) => [channel, offset]))
     this.#note({ type: 'subscriber-killed', subscriber: this.#plan.name, saved })
     this.process.start()
   }
@@ -59,9 +58,7 @@ export class SubscriberApp {
     client.on('state', (state) => { if (state === 'live' && alive()) this.#note({ type: 'connected', subscriber }) })
     for (const [channel, from] of begins) {
       const room = client.channel<Payload>(channel)
-      room.on('gap', (gap) => {
-        if (alive() && gap.from !== null && gap.to !== null) this.#note({ type: 'gap', subscriber, channel, from: gap.from, to: gap.to })
-      })
+      room.on('gap', (gap) => { if (alive()) this.#note({ type: 'gap', subscriber, ...gap }) })
       room.subscribe((message) => alive() ? this.#handle(message) : new Promise(() => {}), { qos, from })
     }
   }

@@ -23,14 +23,14 @@ export class TcpProxy {
   /** Whether connections are turned away at once. */
   refusing = false
 
-  private constructor (target: number, events: ProxyEvents) {
+  private constructor (target: () => number, events: ProxyEvents) {
     this.#events = events
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => this.#accept(client, target))
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => this.#accept(client, target()))
   }
 
-  /** Opens a proxy in front of a port. */
-  static async open (target: number, events: ProxyEvents): Promise<TcpProxy> {
-    const proxy = new TcpProxy(target, events)
+  /** Opens a proxy in front of a port, or for each connection of another one. */
+  static async open (target: number | (() => number), events: ProxyEvents): Promise<TcpProxy> {
+    const proxy = new TcpProxy(typeof target === 'number' ? () => target : target, events)
     proxy.#server.listen(0, '127.0.0.1')
     await once(proxy.#server, 'listening')
     return proxy
