@@ -237,11 +237,11 @@ export class Connection implements Living, Newcomer, Writer, Throttled {
 
   /** Ends because of an error that no answer can carry. */
   fail (error: unknown): void {
-    const known = toPushError(error, 'PUSH_INTERNAL')
-    const { code, cause, retryable } = known
-    if (codes[code].status >= 500) this.service.sparing.tell(known, 'connection', (untold) => this.log.warn({ err: cause ?? error, code, ...untold }, 'push: connection failed'))
+    const { code, cause, retryable } = toPushError(error, 'PUSH_INTERNAL')
+    const isOurs = codes[code].status >= 500
+    if (isOurs) this.log.warn({ err: cause ?? error, code }, 'push: connection failed')
     else this.log.debug({ err: cause ?? error, code }, 'push: connection refused')
-    this.end(codes[code].close !== null ? code : retryable ? 'PUSH_UNAVAILABLE' : 'PUSH_FORBIDDEN')
+    this.end(codes[code].close !== null ? code : retryable || isOurs ? 'PUSH_UNAVAILABLE' : 'PUSH_FORBIDDEN')
   }
 
   /** The socket is gone. `close`: the close code of the peer, if it sent one. */

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { sessionKeyOf } from '../../lib/broker/session-key.js'
+import { PushError } from '../../lib/core/errors.js'
 import { memoryStorage } from '../../lib/storage/memory/index.js'
 import { ManualClock } from '../../lib/testkit/manual-clock.js'
 import { openNode, overStorage, settled } from '../helpers/node.js'
@@ -288,6 +289,13 @@ t.test('[P-2.5] a storage that does not answer the hello', async (t) => {
   await broker.storage.close()
   const late = await hello({ subscriptions: toRoom })
   t.same(late.socket.ending, { code: 4503, reason: 'PUSH_UNAVAILABLE' })
+})
+
+t.test('a storage that is full sends nobody away for good: the client is to come back later', async (t) => {
+  const clock = new ManualClock()
+  const storage = overStorage(memoryStorage({ clock }), { sessions: () => ({ claim: async () => { throw new PushError('PUSH_STORAGE_FULL') } }) })
+  const { own } = await openNode({ storage, clock })
+  t.same((await own()).socket.ending, { code: 4503, reason: 'PUSH_UNAVAILABLE' })
 })
 
 t.test('a peer that goes while it is greeted leaves nothing behind', async (t) => {
