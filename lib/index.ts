@@ -8,7 +8,8 @@ import { Control } from './connection/control.js'
 import { Service } from './connection/service.js'
 import { quietClock } from './core/clock.js'
 import { PushError } from './core/errors.js'
-import { Sparing } from './core/sparing.js'
+import { Seldom } from './core/seldom.js'
+import { codes } from './protocol/codes.js'
 import { originCheck } from './http/origin.js'
 import { endRefusedUpgrades } from './http/refused-upgrades.js'
 import { addRoute } from './http/route.js'
@@ -22,12 +23,19 @@ export { defineChannels } from './define-channels.js'
 export { codes, type Code } from './protocol/codes.js'
 export { memoryStorage, type MemoryStats, type MemoryStorage, type MemoryStorageOptions } from './storage/memory/index.js'
 
+/** Least time between two lines of the log about the same trouble with the storage, in milliseconds. */
+const QUIET = 10_000
+
 const plugin: FastifyPluginAsync<FastifyPushOptions> = async (fastify, options) => {
   if (fastify.hasDecorator('push')) throw new PushError('PUSH_REGISTERED')
   const settings = readOptions(options)
   const isOwnOrigin = originCheck(options.origins)
-  const sparing = new Sparing(quietClock)
-  const onError = (error: unknown) => sparing.tell(error, 'storage', (untold) => fastify.log.error({ err: error, ...untold }, 'push: storage or hook failed'))
+  const seldom = new Seldom(quietClock, QUIET)
+  const onError = (error: unknown) => {
+    // A storage that is away fails whatever any client asks for.
+    const held = isFlood(error) ? seldom.ask(describe(error)) : 0
+    if (held !== null) fastify.log.error({ err: error, ...(held > 0 && { held }) }, 'push: storage or hook failed')
+  }
   const broker = new Broker({
     storage: options.storage ?? memoryStorage(),
     settings,
@@ -35,9 +43,11 @@ const plugin: FastifyPluginAsync<FastifyPushOptions> = async (fastify, options) 
     defer: setImmediate,
     authorize: options.authorize,
     onError,
-    onPublishFailed: (error, channel) => sparing.tell(error, 'publish', (untold) => {
-      fastify.log.warn({ code: error.code, id: error.id, channel, err: error.cause, ...untold }, 'push: publish failed')
-    })
+    onPublishFailed: (error, channel) => {
+      const { code, id, cause } = error
+      const held = isFlood(error) ? seldom.ask(`publish: ${describe(error)}`) : 0
+      if (held !== null) fastify.log.warn({ code, id, channel, err: cause, ...(held > 0 && { held }) }, 'push: publish failed')
+    }
   })
   for (const [pattern, channel] of Object.entries(options.channels ?? {})) broker.declare(pattern, channel)
   if (options.authenticate === undefined) fastify.log.warn('push: every connection is anonymous: no `authenticate` was given')
@@ -74,6 +84,10 @@ export const fastifyPush = fp(plugin, { fastify: '5.x', name: 'fastify-push' })
 
 // `require('fastify-push')` is the plugin too.
 export { fastifyPush as default, fastifyPush as 'module.exports' }
+
+// What fails because something is away that everything needs.
+const isFlood = (error: unknown): error is PushError => error instanceof PushError && codes[error.code].status > 500
+const describe = ({ code, cause, message }: PushError): string => `${code} ${cause instanceof Error ? cause.message : message}`
 
 // Closing is seen through: the timers that bound it keep no process alive.
 async function keepAlive (work: Promise<void>): Promise<void> {

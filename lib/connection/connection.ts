@@ -239,7 +239,7 @@ export class Connection implements Living, Newcomer, Writer, Throttled {
   fail (error: unknown): void {
     const { code, cause, retryable } = toPushError(error, 'PUSH_INTERNAL')
     const isOurs = codes[code].status >= 500
-    if (isOurs) this.log.warn({ err: cause ?? error, code }, 'push: connection failed')
+    if (isOurs) this.service.warn(this.log, cause ?? error, code)
     else this.log.debug({ err: cause ?? error, code }, 'push: connection refused')
     this.end(codes[code].close !== null ? code : retryable || isOurs ? 'PUSH_UNAVAILABLE' : 'PUSH_FORBIDDEN')
   }

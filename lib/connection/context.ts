@@ -9,7 +9,6 @@ import type { Stay } from '../broker/presence.js'
 import type { Started } from '../broker/subscribing.js'
 import type { Subscription } from '../broker/subscription.js'
 import { PushError } from '../core/errors.js'
-import type { Sparing } from '../core/sparing.js'
 import type { Code } from '../protocol/codes.js'
 import type { GoodbyeFrame, PublishFrame, ServerFrame } from '../protocol/frames.js'
 import type { Buffers } from './buffers.js'
@@ -61,14 +60,14 @@ export interface ServiceContext {
   /** What is allowed for a time, by the monotonic clock. */
   readonly grants: Expiry
   readonly readers: Readers
-  /** For what ends many connections alike. */
-  readonly sparing: Sparing
   /** If this node vanished now: over how many milliseconds its clients should come back. */
   readonly spread: number
   /** Whether memory is nearly used up, and nothing new should begin. */
   readonly strained: boolean
   /** A connection knows its session now. Returns whether its user may have one more; if not, it was ended. */
   enter (connection: ConnectionContext, session: Session): boolean
+  /** Warns that a connection failed, once in a while where many do for the same reason. */
+  warn (log: ConnectionLog, cause: unknown, code: Code): void
   /** A connection is gone. */
   forget (connection: ConnectionContext, session: string | null): void
 }

@@ -3,7 +3,8 @@ import type { Broker } from '../broker/broker.js'
 import { randomId } from '../broker/random-id.js'
 import { PushError } from '../core/errors.js'
 import { within } from '../core/hooks.js'
-import { Sparing } from '../core/sparing.js'
+import { Seldom } from '../core/seldom.js'
+import type { Code } from '../protocol/codes.js'
 import { Admission, type ConnectionLimit, type Entry } from './admission.js'
 import { AnyInboxes } from './any-inboxes.js'
 import { Buffers } from './buffers.js'
@@ -24,6 +25,9 @@ export const COME_BACK: [number, number] = [5000, 15_000]
 const AT_ONCE = 500
 const RETRY = 500
 
+/** Milliseconds between two warnings of connections that failed for the same reason. */
+const QUIET = 10_000
+
 /** Milliseconds between two warnings of one limit: refusals come in floods. */
 const WARN = 60_000
 
@@ -35,13 +39,13 @@ export class Service implements ServiceContext {
   readonly expiry: Expiry
   readonly grants: Expiry
   readonly readers: AnyInboxes
-  readonly sparing: Sparing
   /** What this node calls itself when it tells the others something. */
   readonly node = randomId()
   /** New connections refused since the start: there was no room for them. */
   refused = 0
   readonly #admission: Admission
-  readonly #warnedAt = new Map<ConnectionLimit, number>()
+  readonly #full: Seldom
+  readonly #failed: Seldom
   readonly #connections = new Map<ConnectionContext, Entry>()
   readonly #bySession = new Map<string, Set<ConnectionContext>>()
   readonly #byUser = new Groups<ConnectionContext>()
@@ -60,7 +64,8 @@ export class Service implements ServiceContext {
     this.expiry = new Expiry(broker.clock, 'timestamp')
     this.grants = new Expiry(broker.clock, 'now')
     this.readers = new AnyInboxes(broker, this.heartbeat, this.node)
-    this.sparing = new Sparing(broker.clock)
+    this.#full = new Seldom(broker.clock, WARN)
+    this.#failed = new Seldom(broker.clock, QUIET)
     this.buffers = new Buffers(broker.settings.limits.bufferedBytesTotal)
     this.#admission = new Admission(broker.settings.limits, broker.clock, heapUsed)
     this.#unwatch = broker.storage.sessions.watch((session, generation) => this.#supersede(session, generation), () => this.#verify())
@@ -146,10 +151,14 @@ export class Service implements ServiceContext {
 
   #note (limit: ConnectionLimit, log: ConnectionLog): void {
     this.refused++
-    const now = this.broker.clock.now()
-    if (now - (this.#warnedAt.get(limit) ?? -Infinity) < WARN) return
-    this.#warnedAt.set(limit, now)
+    if (this.#full.ask(limit) === null) return
     log.warn({ limit, refused: this.refused }, 'push: no room for new connections')
+  }
+
+  /** Warns that a connection failed, once in a while where many do for the same reason. */
+  warn (log: ConnectionLog, cause: unknown, code: Code): void {
+    const held = this.#failed.ask(`${code} ${cause instanceof Error ? cause.message : ''}`)
+    if (held !== null) log.warn({ err: cause, code, ...(held > 0 && { held }) }, 'push: connection failed')
   }
 
   /** A connection is gone. */

@@ -1,26 +1,48 @@
 import { loadLibrary } from '../library.js'
-import { PLANS } from './plans.js'
-import { runRedisNemesis } from './run.js'
+import { PLANS, type PlanName } from './plans.js'
+import { runRedisNemesis, type Report } from './run.js'
 
-// Long runs, by a command: see the README of contributors.
+/*
+ * Long runs, by `npm run chaos`: every plan in turn, each time with another seed, until the minutes are over; ends with 1 at the first run that is wrong.
+ * `NEMESIS_MINUTES` (default 10; 0: each plan once), `NEMESIS_SEED` (of the first round), `NEMESIS_COUNT` (faults a run), and the names of plans as arguments.
+ */
+
+const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(PLANS)
+const minutes = Number(process.env['NEMESIS_MINUTES'] ?? 10)
+const first = Number(process.env['NEMESIS_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const library = await loadLibrary()
-const names = process.argv.slice(2)
-for (let seed = Number(process.env['NEMESIS_SEED'] ?? Math.floor(Math.random() * 2 ** 31)), i = 0; i < Number(process.env['RUNS'] ?? 1); seed++, i++) {
+const until = performance.now() + minutes * 60_000
+const faults = new Map<string, number>()
+let runs = 0
+let events = 0
+
+for (let seed = first; seed === first || performance.now() < until; seed++) {
   for (const name of names) {
-    const plan = PLANS[name]
-    if (plan === undefined) throw new Error(`no such plan: ${name}`)
-    const began = performance.now()
-    const report = await runRedisNemesis(library, { ...plan, seed })
-    const { violations, history, faults, cuts, restarts, deaths, warnings, stuck } = report
-    console.log(name, `NEMESIS_SEED=${seed}`, Math.round(performance.now() - began), 'ms', JSON.stringify({ faults, cuts, restarts, deaths, events: history.length, warnings: warnings.length }))
-    const said = new Map<string, number>()
-    for (const { level, msg, err } of warnings) said.set(`${level} ${msg} ${(err as { message?: string } | undefined)?.message ?? ''}`, (said.get(`${level} ${msg} ${(err as { message?: string } | undefined)?.message ?? ''}`) ?? 0) + 1)
-    console.log([...said].sort((a, b) => b[1] - a[1]).slice(0, 12))
-    const kinds: Record<string, number> = {}
-    for (const { kind } of violations) kinds[kind] = (kinds[kind] ?? 0) + 1
-    const types: Record<string, number> = {}
-    for (const { type } of history) types[type] = (types[type] ?? 0) + 1
-    console.log(types, kinds, stuck)
-    for (const { kind, text } of violations.slice(0, 10)) console.log(' ', kind, text)
+    if (!Object.hasOwn(PLANS, name)) throw new Error(`there is no plan ${name}, but ${Object.keys(PLANS).join(', ')}`)
+    const plan = PLANS[name as PlanName]
+    const count = Number(process.env['NEMESIS_COUNT'] ?? plan.count)
+    const report = await runRedisNemesis(library, { ...plan, count, seed })
+    runs++
+    events += report.history.length
+    for (const [kind, times] of Object.entries(report.faults)) faults.set(kind, (faults.get(kind) ?? 0) + times)
+    tell(`NEMESIS_SEED=${seed} npm run chaos ${name}`, report)
   }
+}
+console.log(`${runs} runs, ${events} events; faults: ${JSON.stringify(Object.fromEntries(faults))}`)
+
+function tell (replay: string, { violations, history, faults, cuts, restarts, deaths, warnings, stuck }: Report): void {
+  const isRight = violations.length === 0 && deaths === 0 && stuck === ''
+  const checked = countBy(history, ({ type }) => type)
+  console.log(`${isRight ? 'right' : 'WRONG'}: ${replay} ${JSON.stringify({ faults, cuts, restarts, deaths, checked })}`)
+  if (process.env['NEMESIS_WARNINGS'] !== undefined) console.log(countBy(warnings, ({ level, msg, err }) => `${level} ${msg}: ${(err as Error | undefined)?.message ?? ''}`))
+  if (isRight) return
+  console.log(stuck, countBy(violations, ({ kind }) => kind))
+  for (const { kind, text } of violations.slice(0, 20)) console.log(`  ${kind}: ${text}`)
+  process.exitCode = 1
+}
+
+function countBy<Item> (items: readonly Item[], nameOf: (item: Item) => string): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const item of items) counts[nameOf(item)] = (counts[nameOf(item)] ?? 0) + 1
+  return counts
 }

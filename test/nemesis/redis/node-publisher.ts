@@ -8,7 +8,7 @@ import type { Fleet, Member } from './fleet.js'
 /** Milliseconds after which a node that does not answer is asked no longer: its process may be stopped. */
 const PATIENCE = 1_500
 /** Attempts before a message is given up. */
-const ATTEMPTS = 8
+const ATTEMPTS = 30
 
 interface NodePublisherPlan {
   readonly name: string
