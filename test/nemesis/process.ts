@@ -54,6 +54,7 @@ export class ClientProcess {
   readonly #events: ProcessEvents
   readonly #disk: Disk = new Map()
   #client: Client | null = null
+  #endedWith = ''
   #generation = 0
   #die = (): void => {}
   #closing: Promise<void> = Promise.resolve()
@@ -65,8 +66,9 @@ export class ClientProcess {
     this.#events = events
   }
 
+  /** Of its client, and why if that has ended by itself. */
   get state (): string {
-    return this.#client?.state ?? 'none'
+    return `${this.#client?.state ?? 'none'}${this.#endedWith}`
   }
 
   /** What the disk holds now. */
@@ -81,6 +83,7 @@ export class ClientProcess {
     const { platform, die } = mortal(this.#library.nodePlatform(), alive)
     this.#die = die
     this.#client = this.#library.createClient(this.#url, { ...this.#options, platform, store: this.#store(alive) })
+    this.#client.on('state', (state, error) => { if (state === 'closed' && alive() && error !== null) this.#endedWith = ` with ${error.code}` })
     this.#events.start(this.#client, alive)
   }
 

@@ -116,7 +116,7 @@ export class Reader {
       this.#gaps.push({ epoch: position.epoch, from, to })
       return
     }
-    const goesBack = position.offset < (this.#stand?.offset ?? 0)
+    const goesBack = position.offset < Math.min(this.#stand?.offset ?? 0, this.#explained[2])
     this.#jumps.push({ from: this.#stand, to: position, at })
     if (durable && (reason === 'epoch' || goesBack || this.#jumps.length > this.#alarms)) {
       found('false-alarm', `${this.name} in ${this.channel} was told ${reason}, to stand at ${textOf(position)} after ${textOf(this.#stand)}`)

@@ -5,8 +5,8 @@ import type { Store } from './store.js'
 
 /** What befalls the store. */
 export const STORE_FAULTS = ['redis-kill', 'redis-stop', 'script-flush', 'kill-pubsub', 'kill-normal', 'memory-full'] as const
-/** What makes the store lose data. */
-export const DAMAGES = ['flush', 'delete-log', 'delete-meta', 'delete-cursors'] as const
+/** What makes the store lose data. `redis-rollback`: it is killed, and comes back with what it had some time before. */
+export const DAMAGES = ['redis-rollback', 'flush', 'delete-log', 'delete-meta', 'delete-cursors'] as const
 /** What befalls the link between a node and Redis. `cut-reply`: after some bytes of what Redis says. */
 export const LINK_FAULTS = ['link-cut', 'link-stall', 'link-delay', 'link-cut-reply'] as const
 /** What befalls nodes. `node-term`: ended in order, and started again. */
@@ -21,6 +21,8 @@ export interface Fault {
   readonly victim: object
   /** Milliseconds for which it is to last. */
   readonly lasts: number
+  /** Some time before it begins. */
+  prepare (): Promise<void>
   begin (): Promise<void>
   end (): Promise<void>
 }
@@ -33,12 +35,12 @@ export interface FaultContext {
   readonly note: (event: Event) => void
 }
 
-type Deeds = Pick<Fault, 'lasts' | 'begin'> & { end?: () => Promise<void>, victim?: object }
+type Deeds = Pick<Fault, 'lasts' | 'begin'> & Partial<Pick<Fault, 'prepare' | 'end' | 'victim'>>
 
 /** Makes ready a fault of this kind. */
 export function faultOf (kind: FaultKind, context: FaultContext): Fault {
   const deeds = kind in STORE ? STORE[kind as keyof typeof STORE](context) : NODE[kind as keyof typeof NODE](context, context.fleet.pick(context.random))
-  return { kind, victim: context.store, end: async () => {}, ...deeds }
+  return { kind, victim: context.store, prepare: async () => {}, end: async () => {}, ...deeds }
 }
 
 const once = (begin: () => Promise<unknown>): Deeds => ({ lasts: 0, begin: async () => { await begin() } })
@@ -58,6 +60,15 @@ const STORE: Record<typeof STORE_FAULTS[number] | typeof DAMAGES[number], (conte
       end: async () => { await master?.start() }
     }
   },
+  'redis-rollback': ({ store, random, note }) => ({
+    lasts: random.int(50, 500),
+    prepare: async () => { await store.ask('SAVE') },
+    begin: async () => {
+      note({ type: 'store-restarted' })
+      await store.servers[0]?.kill()
+    },
+    end: async () => { await store.servers[0]?.start() }
+  }),
   'redis-stop': ({ store: { servers }, random }) => {
     const server = random.pick(servers)
     return {

@@ -7,6 +7,17 @@ import type { Random } from '../../model/random.js'
 /** Attempts to start a node whose Redis may not be there yet. */
 const STARTS = 100
 
+async function startNode (setup: NodeSetup): Promise<RedisNode> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await RedisNode.start(setup)
+    } catch (error) {
+      if (tries === STARTS) throw error
+      await sleep(50)
+    }
+  }
+}
+
 /** One node, over all the deaths of its process: they listen on the same port. */
 export class Member {
   /** In front of Redis; `null` where Redis says itself where it is. */
@@ -28,7 +39,7 @@ export class Member {
   static async start (setup: Omit<NodeSetup, 'redis'>, redis: RedisAddress): Promise<Member> {
     const link = 'port' in redis ? await TcpProxy.start(redis.port) : null
     const whole = { ...setup, redis: link === null ? redis : { port: link.port } }
-    return new Member(whole, await RedisNode.start(whole), link)
+    return new Member(whole, await startNode(whole), link)
   }
 
   get port (): number {
@@ -67,16 +78,8 @@ export class Member {
 
   /** Starts its process again. */
   async start (): Promise<void> {
-    for (let tries = 1; ; tries++) {
-      try {
-        this.#node = await RedisNode.start(this.#setup)
-        this.#isWanted = true
-        return
-      } catch (error) {
-        if (tries === STARTS) throw error
-        await sleep(50)
-      }
-    }
+    this.#node = await startNode(this.#setup)
+    this.#isWanted = true
   }
 
   /** What it has warned of. */

@@ -1,17 +1,26 @@
 import type { Plan } from './run.js'
 
 const AOF = ['--appendonly', 'yes', '--appendfsync', 'always'] as const
-const COMMON = { count: 12, messages: 40, nodes: 2, channels: 3, mean: 60, patience: 20_000 } as const
-const NODES = { 'node-kill': 1, 'node-stop': 1, 'node-term': 1 } as const
-const LINKS = { 'link-cut': 1, 'link-stall': 1, 'link-delay': 1, 'link-cut-reply': 2 } as const
+const COMMON = { messages: 30, nodes: 2, channels: 2, mean: 80, patience: 30_000 } as const
 const MILD = { 'redis-stop': 1, 'script-flush': 1, 'kill-pubsub': 1, 'kill-normal': 1, 'memory-full': 1 } as const
+const LINKS = { 'link-cut': 1, 'link-stall': 1, 'link-delay': 1, 'link-cut-reply': 2 } as const
+const NODES = { 'node-kill': 1, 'node-stop': 1, 'node-term': 1 } as const
 
-/** The plans of runs, without their seeds. */
+/** The plans of runs, without their seeds. Where a replica takes over, its master's last writes may be lost. */
 export const PLANS = {
-  durable: { ...COMMON, store: 'server', args: AOF, durable: true, faults: { 'redis-kill': 3, ...MILD, ...LINKS, ...NODES } },
-  lossy: { ...COMMON, store: 'server', args: [], durable: false, faults: { 'redis-kill': 2, ...MILD, ...LINKS, ...NODES, flush: 2, 'delete-log': 1, 'delete-meta': 1, 'delete-cursors': 1 } },
-  sentinel: { ...COMMON, store: 'sentinel', args: [], durable: false, count: 3, faults: { 'redis-kill': 1 } },
-  cluster: { ...COMMON, store: 'cluster', args: [], durable: false, count: 3, faults: { 'redis-kill': 1 } }
+  durable: { ...COMMON, store: 'server', args: AOF, durable: true, count: 10, haste: 0.5, faults: { 'redis-kill': 3, ...MILD, ...LINKS, ...NODES } },
+  lossy: {
+    ...COMMON,
+    store: 'server',
+    args: [],
+    durable: false,
+    count: 10,
+    haste: 0.5,
+    faults: { 'redis-kill': 2, 'redis-rollback': 1, flush: 2, 'delete-log': 1, 'delete-meta': 1, 'delete-cursors': 1, ...MILD, ...LINKS, ...NODES }
+  },
+  sentinel: { ...COMMON, store: 'sentinel', args: [], durable: false, count: 2, faults: { 'redis-kill': 1 } },
+  cluster: { ...COMMON, store: 'cluster', args: [], durable: false, count: 2, faults: { 'redis-kill': 1 } }
 } as const satisfies Readonly<Record<string, Omit<Plan, 'seed'>>>
 
+/** A name of a plan. */
 export type PlanName = keyof typeof PLANS

@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { RedisAddress } from '../../helpers/redis-node.js'
 import { RedisCluster, RedisSentinels, RedisServer } from '../../helpers/redis.js'
 import type { Random } from '../../model/random.js'
@@ -44,8 +45,13 @@ function storeOf (address: RedisAddress, servers: readonly RedisServer[], all: {
     servers,
     ask: async (command, ...args) => await admins[0]?.call(command, ...args),
     async master () {
-      const roles = await Promise.all(admins.map((admin) => admin.role()))
-      return random.pick(servers.filter((_, i) => roles[i]?.[0] === 'master'))
+      for (;;) {
+        // During a failover there may be none.
+        const roles = await Promise.all(admins.map((admin) => admin.role().catch(() => [])))
+        const masters = servers.filter((_, i) => roles[i]?.[0] === 'master')
+        if (masters.length > 0) return random.pick(masters)
+        await sleep(50)
+      }
     },
     async stop () {
       for (const admin of admins) admin.disconnect()
