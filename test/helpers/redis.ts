@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { findProgram } from './debian.js'
 import { freePort } from './free-port.js'
+import { TcpProxy } from './tcp-proxy.js'
 
 const findServer = (): string => findProgram({ by: 'The tests of the Redis storage', package: 'redis-server', places: ['/usr/bin/redis-server', '/usr/local/bin/redis-server'], variable: 'REDIS_SERVER' })
 
@@ -90,6 +91,13 @@ export class RedisCluster {
     return new RedisCluster(nodes)
   }
 
+  /** Moves so many slots of a master, the first ones, to another. */
+  async reshard (from: RedisServer, to: RedisServer, slots: number): Promise<void> {
+    const [source, target] = await Promise.all([from, to].map(async ({ port }) => (await say(port, ['CLUSTER', 'MYID'])).trim()))
+    const how = ['--cluster-from', `${source}`, '--cluster-to', `${target}`, '--cluster-slots', String(slots), '--cluster-yes']
+    await run(join(dirname(findServer()), 'redis-cli'), ['--cluster', 'reshard', `127.0.0.1:${from.port}`, ...how], { maxBuffer: 64 * 1024 * 1024 })
+  }
+
   get addresses (): Array<{ host: string, port: number }> {
     return this.nodes.map(({ port }) => ({ host: '127.0.0.1', port }))
   }
@@ -105,22 +113,31 @@ export class RedisSentinels {
   readonly master: RedisServer
   readonly replica: RedisServer
   readonly sentinels: readonly RedisServer[]
+  /** What the replica and the sentinels know as the master: what it does to connections parts them from it. */
+  readonly link: TcpProxy
 
-  private constructor (master: RedisServer, replica: RedisServer, sentinels: readonly RedisServer[]) {
-    this.master = master
-    this.replica = replica
-    this.sentinels = sentinels
+  private constructor (parts: Pick<RedisSentinels, 'master' | 'replica' | 'sentinels' | 'link'>) {
+    this.master = parts.master
+    this.replica = parts.replica
+    this.sentinels = parts.sentinels
+    this.link = parts.link
   }
 
   /** `args`: of the master and the replica. */
   static async start (...args: string[]): Promise<RedisSentinels> {
     const master = await RedisServer.start(...AT_ONCE, ...args)
-    const replica = await RedisServer.start('--replicaof', `127.0.0.1 ${master.port}`, ...AT_ONCE, ...args)
+    const link = await TcpProxy.start(master.port)
+    const replica = await RedisServer.start('--replicaof', `127.0.0.1 ${link.port}`, ...AT_ONCE, ...args)
     await untilSaid(replica.port, ['INFO', 'replication'], /master_link_status:up/)
-    const lines = [`sentinel monitor push 127.0.0.1 ${master.port} 2`, 'sentinel down-after-milliseconds push 700', 'sentinel failover-timeout push 5000']
+    const lines = [`sentinel monitor push 127.0.0.1 ${link.port} 2`, 'sentinel down-after-milliseconds push 700', 'sentinel failover-timeout push 5000']
     const sentinels = await Promise.all(Array.from({ length: 3 }, () => RedisServer.startSentinel(lines)))
     for (const { port } of sentinels) await untilSaid(port, ['SENTINEL', 'MASTER', 'push'], /num-slaves\n1\nnum-other-sentinels\n2/)
-    return new RedisSentinels(master, replica, sentinels)
+    return new RedisSentinels({ master, replica, sentinels, link })
+  }
+
+  /** For a client that speaks with the first master past the link. */
+  get natMap (): Record<string, { host: string, port: number }> {
+    return { [`127.0.0.1:${this.link.port}`]: { host: '127.0.0.1', port: this.master.port } }
   }
 
   get addresses (): Array<{ host: string, port: number }> {
@@ -129,6 +146,7 @@ export class RedisSentinels {
 
   async stop (): Promise<void> {
     await Promise.all([...this.sentinels, this.replica, this.master].map((server) => server.stop()))
+    await this.link.close()
   }
 }
 

@@ -34,15 +34,18 @@ export class Flow {
     await this.#done
   }
 
-  /** Reads the log and says what is wrong with it: nothing, if all is well. `mayLose`: what is beyond the end of the epoch that the log continues. */
-  async wrong (): Promise<string[]> {
+  /**
+   * Reads the log and says what is wrong with it: nothing, if every message that was acknowledged is there once and in order. What is lost is wrong too, unless `mayLose` it and
+   * the log says so: it names the epoch that it continues, and an end before what is lost.
+   */
+  async wrong (mayLose: 'nothing' | 'if announced'): Promise<string[]> {
     const page = await this.#storage.log.read(this.channel, ALL)
     const found = texts(page)
     const wrong = found.length === page.head - page.from + 1 ? [] : [`${found.length} records from ${page.from} to ${page.head}`]
     found.forEach((text, i) => { if (i > 0 && Number(text) <= Number(found[i - 1])) wrong.push(`${text} after ${found[i - 1]}`) })
     const there = new Set(found)
     for (const each of this.acknowledged) {
-      if (!there.has(each.text) && !isAnnounced(each, page)) wrong.push(`${each.text} of ${JSON.stringify(each.position)} is lost in silence`)
+      if (!there.has(each.text) && (mayLose === 'nothing' || !isAnnounced(each, page))) wrong.push(`${each.text} of ${JSON.stringify(each.position)} is lost`)
     }
     return wrong
   }

@@ -4,5 +4,5 @@ import { conform } from './conforming.js'
 
 await conform(async () => {
   const sentinels = await RedisSentinels.start()
-  return { client: new Redis({ sentinels: sentinels.addresses, name: sentinels.name }), stop: () => sentinels.stop() }
+  return { client: new Redis({ sentinels: sentinels.addresses, name: sentinels.name, natMap: sentinels.natMap }), stop: () => sentinels.stop() }
 })
