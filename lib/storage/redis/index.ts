@@ -22,7 +22,7 @@ import { PING } from './lua/script.js'
 export interface RedisStorageOptions {
   /**
    * The ioredis client of the host: of one server, of what Sentinel says is the master, or of a Cluster; as `@fastify/redis` has it in `fastify.redis`. It serves as a
-   * model for two connections of the adapter's own, which it closes; no command goes through the client itself, and it is not closed.
+   * model for connections of the adapter's own, which it closes; no command goes through the client itself, and it is not closed.
    */
   readonly client: Client
   /** What all keys and pub/sub channels begin with, after the client's own `keyPrefix`. Nodes with the same one share everything; pub/sub does not know databases, so two services on one server need two. Default: `push`. */
@@ -132,11 +132,14 @@ export function redisStorage (options: RedisStorageOptions): StorageAdapter {
         await operations.read(PING, { keys: [keys.leases], args: [], tag: keys.leases })
         return subscriber.isLive ? { ok: true } : { ok: false, reason: 'not listening' }
       } catch (error) {
-        return { ok: false, reason: (error as Error).message }
+        return { ok: false, reason: reasonOf(error as Error) }
       }
     }
   }
 }
+
+// What Redis said is of more use than what it means for an operation.
+const reasonOf = ({ message, cause }: Error): string => cause instanceof Error ? cause.message : message
 
 function read (options: RedisStorageOptions): { client: Client, prefix: string, timeout: number, inFlight: number, compare: number, durability: Durability | undefined } {
   const wrong = (why: string): PushError => new PushError('PUSH_OPTIONS', `redisStorage: ${why}`)
