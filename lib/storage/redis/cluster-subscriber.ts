@@ -93,7 +93,8 @@ export class ClusterSubscriber implements Hearing {
       if (ear === before) continue
       this.#wanted.set(name, ear)
       before?.subscriber.remove(name).catch(() => {})
-      ear?.subscriber.take(name)
+      if (ear === null) this.#look()
+      else ear.subscriber.take(name)
     }
     for (const [server, ear] of this.#ears) {
       if (servers.has(server)) continue

@@ -24,8 +24,8 @@ class ClusterWorld {
     this.cluster = cluster
   }
 
-  static async start (t: Test): Promise<ClusterWorld> {
-    const cluster = await RedisCluster.start()
+  static async start (t: Test, ...args: string[]): Promise<ClusterWorld> {
+    const cluster = await RedisCluster.start(...args)
     t.teardown(() => cluster.stop())
     return new ClusterWorld(t, cluster)
   }
@@ -48,6 +48,12 @@ class ClusterWorld {
     client.on('error', () => {})
     this.#t.teardown(() => client.disconnect())
     return client
+  }
+
+  /** A replica of a master. */
+  async replicaOf (master: RedisServer): Promise<RedisServer> {
+    const [, port] = /slave0:.*?port=(\d+)/.exec(await this.server(master).info('replication')) ?? []
+    return this.cluster.nodes.find((node) => node.port === Number(port)) as RedisServer
   }
 }
 
@@ -75,9 +81,10 @@ async function assertHearing (t: Test, storage: StorageAdapter, readers: Readonl
   }
 }
 
-for (const fault of ['killed', 'hanging'] as const) {
+for (const fault of ['killed', 'hanging', 'replaced by hand'] as const) {
   t.test(`a master is ${fault} under load: all channels come back, what is lost is announced, and subscriptions follow to the new master`, async (t) => {
-    const world = await ClusterWorld.start(t)
+    // Other masters go on then, and do not say that one is missing.
+    const world = await ClusterWorld.start(t, '--cluster-require-full-coverage', fault === 'hanging' ? 'no' : 'yes')
     const [publishing, hearing] = [await world.storage(), await world.storage()]
     const rooms = [...roomsIn(0, 5461, 4), ...roomsIn(5461, 16384, 4)]
     const readers = new Map<string, Reader>()
@@ -86,12 +93,13 @@ for (const fault of ['killed', 'hanging'] as const) {
     await until(() => flowed(flows, []), 'it flows')
     const [lost] = world.masters
     if (fault === 'killed') await lost.kill()
-    else lost.signal('SIGSTOP')
+    else if (fault === 'hanging') lost.signal('SIGSTOP')
+    else await world.server(await world.replicaOf(lost)).cluster('FAILOVER')
     const since = stand(flows)
     await until(() => flowed(flows, since), 'it flows again')
     await Promise.all(flows.map((flow) => flow.stop()))
     for (const flow of flows) {
-      t.same(await flow.wrong('if announced'), [], flow.channel)
+      t.same(await flow.wrong(fault === 'replaced by hand' ? 'nothing' : 'if announced'), [], flow.channel)
       t.same([...flow.failures.keys()].filter((code) => !/^PUSH_STORAGE_(UNKNOWN|UNAVAILABLE)$/.test(code)), [])
     }
     await until(async () => (await publishing.health()).ok && (await hearing.health()).ok, 'both say that they are well')
@@ -126,6 +134,7 @@ t.test('slots move to another master under load: nothing is lost, and subscripti
     t.same(await flow.wrong('nothing'), [], flow.channel)
     t.same([...flow.failures.keys()].filter((code) => code !== 'PUSH_STORAGE_UNAVAILABLE'), [], 'what was refused was not done')
   }
+  for (const key of ['a', '{a}b', '{}a', '{', 'a{b}{c}', 'a{{b}}', 'push:{räume/1}:log', '']) t.equal(slotOf(key), await world.server(to).cluster('KEYSLOT', key), key)
   t.equal(await world.server(to).exists(`push:{${rooms[0]}}:log`), 1, 'they did move')
   await assertHearing(t, publishing, readers)
   for (const [room, { texts, gaps }] of readers) {
@@ -162,11 +171,10 @@ t.test('durability: each master is asked for its own replicas', async (t) => {
   const publish = (text: string): Promise<string[]> => Promise.all(rooms.map((room) => codeOf(storage.log.append(room, [draft(text, text)], ROOMY))))
   await until(async () => (await publish('first')).every((code) => code === 'ok'), 'all replicas answer')
   const [master] = world.masters
-  const [, port] = /slave0:.*?port=(\d+)/.exec(await world.server(master).info('replication')) ?? []
-  const replica = world.cluster.nodes.find((node) => node.port === Number(port))
-  replica?.signal('SIGSTOP')
+  const replica = await world.replicaOf(master)
+  replica.signal('SIGSTOP')
   t.same(await publish('second'), ['PUSH_STORAGE_UNKNOWN', 'ok', 'ok'], 'only where the replica hangs')
-  replica?.signal('SIGCONT')
+  replica.signal('SIGCONT')
   await until(async () => (await publish('second')).every((code) => code === 'ok'), 'the same once more')
   for (const room of rooms) t.same(texts(await storage.log.read(room, ALL)), ['first', 'second'], 'each is there once')
   await master.kill()

@@ -64,17 +64,21 @@ class SentinelWorld {
 
 const statuses = (outcomes: readonly AppendOutcome[]): string[] => outcomes.map(({ status }) => status)
 
-for (const fault of ['killed', 'hanging'] as const) {
+for (const fault of ['killed', 'hanging', 'replaced by hand'] as const) {
   t.test(`the master is ${fault} under load: the replica takes over, and what is lost is announced`, async (t) => {
     const world = await SentinelWorld.start(t)
-    const { master } = world.sentinels
+    const { master, sentinels: [sentinel] } = world.sentinels
     const [publishing, hearing] = [await world.storage(), await world.storage()]
     const reader = await Reader.start(hearing)
     const flow = new Flow(publishing)
     await until(() => flow.acknowledged.length > 50, 'it flows')
     const { epoch } = reader.position
     if (fault === 'killed') await master.kill()
-    else master.signal('SIGSTOP')
+    else if (fault === 'hanging') master.signal('SIGSTOP')
+    else await world.server(sentinel as RedisServer).call('SENTINEL', 'FAILOVER', 'push')
+    await world.promoted()
+    const now = async (): Promise<string> => await publishing.log.read(ROOM, ALL).then((page) => page.epoch, () => epoch)
+    await until(async () => await now() !== epoch, 'the storage follows')
     const since = flow.acknowledged.length
     await until(() => flow.acknowledged.length > since + 50, 'it flows again')
     await flow.stop()
