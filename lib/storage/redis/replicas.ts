@@ -1,6 +1,9 @@
 import { PushError } from '../../core/errors.js'
 import { timely, type Server } from './connection.js'
 
+/** It was written; whatever goes wrong from then on. */
+const UNKNOWN = 'PUSH_STORAGE_UNKNOWN'
+
 /** What `WAIT` is asked for. */
 export interface Durability {
   readonly replicas: number
@@ -39,7 +42,7 @@ export class Replicas {
     return this.#rounds.get(server)?.isClosed === true
   }
 
-  /** What a call to a server resolves with, once replicas have what it wrote. Rejects with `PUSH_STORAGE_UNKNOWN` where too few of them have. */
+  /** What a call to a server resolves with, once replicas have what it wrote. Rejects with `PUSH_STORAGE_UNKNOWN` where too few of them have, or that cannot be known. */
   async having<Result> (server: Server, call: Promise<Result>): Promise<Result> {
     let round = this.#rounds.get(server)
     if (round === undefined) {
@@ -50,7 +53,7 @@ export class Replicas {
     }
     round.calls.push(call)
     const result = await call
-    await round.done
+    await round.done.catch((error: unknown) => { throw error instanceof PushError && error.code === UNKNOWN ? error : new PushError(UNKNOWN, undefined, { cause: error }) })
     return result
   }
 
@@ -69,7 +72,7 @@ export class Replicas {
       const outcomes = await timely(Promise.allSettled(calls), this.#timeout)
       if (outcomes.every(({ status }) => status === 'rejected')) return
       const having = Number(await timely(server.callBuffer('WAIT', replicas, timeout), this.#timeout))
-      if (having < replicas) throw new PushError('PUSH_STORAGE_UNKNOWN', `only ${having} of ${replicas} replicas had it within ${timeout} ms`)
+      if (having < replicas) throw new PushError(UNKNOWN, `only ${having} of ${replicas} replicas had it within ${timeout} ms`)
     } finally {
       if (round !== undefined && this.#rounds.get(server) === round) {
         this.#rounds.delete(server)

@@ -162,6 +162,15 @@ t.test('a user that may not: told why, not well, no flood of attempts, and all g
   t.same(reader.texts, ['a', 'b', 'c'])
 })
 
+t.test('a user that may not ask for replicas: what was stored is unknown, not refused', async (t) => {
+  const world = await startWorld(t)
+  const admin = world.client()
+  await admin.call('ACL', 'SETUSER', 'push', 'on', '>secret', '~*', '&*', '+@all', '-wait')
+  const storage = await world.storage({ client: world.client({ username: 'push', password: 'secret' }), durability: { replicas: 1, timeout: 100 } })
+  await t.rejects(append(storage, draft('a', 'a')), { code: 'PUSH_STORAGE_UNKNOWN', cause: { message: /^NOPERM/ } })
+  t.same(texts(await storage.log.read(ROOM, ALL)), ['a'])
+})
+
 t.test('a file whose end is missing: what is lost with it is announced', async (t) => {
   const world = await startWorld(t, '--appendonly', 'yes', '--appendfsync', 'always')
   const storage = await world.storage()
