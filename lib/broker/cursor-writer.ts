@@ -18,11 +18,19 @@ const isBeyond = (a: Position, b: Position): boolean => a.epoch === b.epoch && a
 // Of one owner: a user's cursor has many writers, and the one that comes later may be behind.
 const isAhead = (a: CursorCommit, b: CursorCommit): boolean => a.generation === b.generation && isBeyond(a.position, b.position)
 
+/** What is in one call of the storage, by session. */
+interface Flight {
+  readonly batch: ReadonlyMap<string, Pending>
+  readonly landed: Promise<void>
+}
+
 /** The commits of one channel: one call in flight, and what has gathered for the next. */
 interface Lane {
   pending: Map<string, Pending>
-  flight: Promise<void> | null
+  flight: Flight | null
 }
+
+const isAboard = ({ flight }: Lane, session: string): boolean => flight?.batch.has(session) ?? false
 
 /**
  * Writes cursors behind: acknowledgements of many sessions become one storage call a channel, and while that is under way the
@@ -60,17 +68,18 @@ export class CursorWriter {
 
   /** Resolves when what was written for a session is stored, or will not be. Never rejects. */
   async written (channel: string, session: string): Promise<void> {
-    for (let lane = this.#lanes.get(channel); lane !== undefined && (lane.flight !== null || lane.pending.has(session)); lane = this.#lanes.get(channel)) {
-      await (lane.flight ?? new Promise<void>((resolve) => this.#defer(resolve)))
+    // In a busy channel one flight follows the other: only those count that the session is in.
+    for (let lane = this.#lanes.get(channel); lane !== undefined && (isAboard(lane, session) || lane.pending.has(session)); lane = this.#lanes.get(channel)) {
+      await (lane.flight?.landed ?? new Promise<void>((resolve) => this.#defer(resolve)))
     }
   }
 
   /** Forgets a session's cursor, after whatever is under way for it. */
   async remove (channel: string, session: string, generation: number): Promise<void> {
-    const lane = this.#lanes.get(channel)
-    while (lane?.flight != null) { // a failed commit comes back to `pending`
+    let lane = this.#lanes.get(channel)
+    for (; lane !== undefined && isAboard(lane, session); lane = this.#lanes.get(channel)) { // a failed commit comes back to `pending`
       lane.pending.delete(session)
-      await lane.flight
+      await lane.flight?.landed
     }
     lane?.pending.delete(session)
     await this.#store.remove(channel, session, generation)
@@ -80,7 +89,7 @@ export class CursorWriter {
   async close (): Promise<void> {
     this.#closed = true
     for (const [channel, lane] of this.#lanes) this.#send(channel, lane)
-    while (this.#lanes.size > 0) await Promise.all([...this.#lanes.values()].map((lane) => lane.flight))
+    while (this.#lanes.size > 0) await Promise.all([...this.#lanes.values()].map((lane) => lane.flight?.landed))
   }
 
   #send (channel: string, lane: Lane): void {
@@ -89,12 +98,13 @@ export class CursorWriter {
       this.#lanes.delete(channel)
       return
     }
-    const batch = [...lane.pending.values()]
+    const batch = lane.pending
     lane.pending = new Map()
-    lane.flight = this.#commit(channel, lane, batch).then(() => {
+    const landed = this.#commit(channel, lane, [...batch.values()]).then(() => {
       lane.flight = null
       this.#send(channel, lane)
     })
+    lane.flight = { batch, landed }
   }
 
   // Never rejects.

@@ -126,6 +126,41 @@ t.test('remove comes after what is under way, and takes what waits', async (t) =
   t.notOk(batches.flat(2).includes('s@3'))
 })
 
+t.test('a channel that is acknowledged without pause lets nobody wait for more than the own commits', async (t) => {
+  const { writer, write, control, removed, batches } = make()
+  const held: (() => void)[] = control.held = []
+  let offset = 0
+  // The next one of another session is always there before a call has ended.
+  const proceed = async () => {
+    write('busy', ++offset)
+    held.splice(0).forEach((go) => go())
+    await settled()
+  }
+  write('s', 1)
+  await proceed()
+  write('r', 1)
+  const done: string[] = []
+  const waits = [
+    writer.written('a', 's').then(() => done.push('s is written')),
+    writer.written('a', 'r').then(() => done.push('r is written')),
+    writer.written('a', 'nobody').then(() => done.push('nobody has nothing to wait for')),
+    writer.remove('a', 's', 1).then(() => done.push('s is removed'))
+  ]
+  await settled()
+  t.same(done.splice(0), ['nobody has nothing to wait for'])
+  await proceed()
+  t.same(done.splice(0), ['s is written', 's is removed'])
+  await proceed()
+  t.same(done, ['r is written'])
+  t.same(batches, [['a', ['s@1', 'busy@1']], ['a', ['r@1', 'busy@2']], ['a', ['busy@3']]])
+  t.same(removed, ['a s'])
+  while (held.length > 0) {
+    held.splice(0).forEach((go) => go())
+    await settled()
+  }
+  await Promise.all(waits)
+})
+
 t.test('close writes what is left, and does not try for ever', async (t) => {
   const { writer, write, batches, control, errors, outcomes } = make()
   write('s', 1)
