@@ -88,6 +88,7 @@ export class Broker {
       retention: this.channels.presenceRetention,
       seen: settings.session.namedTtl,
       sweeps: storage.supports.shared || storage.supports.durable,
+      refreshes: storage.supports.shared,
       onError,
       onPresence: (event) => {
         const channel = this.channels.withMembersOrNull(event.channel)

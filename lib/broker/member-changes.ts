@@ -18,6 +18,14 @@ export interface Presentee {
   readonly client: ClientInfo
 }
 
+/** Who enters as which member. */
+interface Entering {
+  readonly who: Presentee
+  readonly number: number
+  readonly member: Member
+  readonly body: Uint8Array
+}
+
 export interface ChangesContext {
   readonly store: PresenceStore
   readonly clock: Clock
@@ -43,19 +51,24 @@ export class MemberChanges {
     this.#context = context
   }
 
+  /** The number of the next one: later than all that this node has asked for. */
+  next (): number {
+    return ++this.#number
+  }
+
   /** Rejects with the storage's error. */
-  async enter (channel: string, who: Presentee, member: Member, body: Uint8Array): Promise<Entered['change']> {
+  async enter (channel: string, { who, number, member, body }: Entering): Promise<Entered['change']> {
     const { store, clock, retention } = this.#context
     const events = new EnterEvents(clock, member)
-    const stored: StoredMember = { ...this.#fence(who), node: this.node, user: who.client.userId ?? null, body }
+    const stored: StoredMember = { key: who.memberId, generation: who.generation, number, node: this.node, user: who.client.userId ?? null, body }
     const { change } = await store.enter(channel, stored, { events, retention, remember: REMEMBER })
     if (change !== 'none' && change !== 'fenced') this.#tell(channel, change, member)
     return change
   }
 
   /** Resolves with whether it was there. Rejects with the storage's error. */
-  leave (channel: string, who: Presentee, member: Member, cause: 'leave' | 'timeout'): Promise<boolean> {
-    return this.letLeave(channel, this.#fence(who), member, cause)
+  leave (channel: string, { memberId, generation }: Presentee, member: Member, cause: 'leave' | 'timeout'): Promise<boolean> {
+    return this.letLeave(channel, { key: memberId, generation, number: this.next() }, member, cause)
   }
 
   /** The same for a member of any node. */
@@ -65,10 +78,6 @@ export class MemberChanges {
     const { left } = await store.leave(channel, fence, { cause, event, seen: channel.startsWith(USER) ? seen : 0, retention, remember: REMEMBER })
     if (left) this.#tell(channel, cause, member)
     return left
-  }
-
-  #fence ({ memberId, generation }: Presentee): MemberFence {
-    return { key: memberId, generation, number: ++this.#number }
   }
 
   #tell (channel: string, cause: PresenceCause, member: Member): void {

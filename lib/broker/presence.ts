@@ -1,38 +1,27 @@
-import type { Member } from '../../types/presence.js'
-import { Deadlines, type Deadline } from '../core/deadlines.js'
+import { Deadlines } from '../core/deadlines.js'
 import { PushError, toPushError } from '../core/errors.js'
-import type { Channel, Channels, PresenceRules } from './channels.js'
+import { AtOnce } from './at-once.js'
+import type { Channel, Channels } from './channels.js'
 import { Lease } from './lease.js'
 import { MemberChanges, type ChangesContext, type Presentee } from './member-changes.js'
 import { decodeMember, encodeMember, memberOf } from './presence-bodies.js'
 import { randomId } from './random-id.js'
+import { Rounds } from './rounds.js'
+import { nameOf, rulesOf, type Stay } from './stay.js'
 import { UnderWay } from './under-way.js'
 
-/** Members that are entered anew at once. */
+/** Members that are entered anew, or let go, at once. */
 const AT_ONCE = 100
 
-/**
- * One connection's being in one channel.
- * - `entering`: the storage is being asked.
- * - `in`: it is a member, as far as is known.
- * - `out`: it was refused, is leaving or has left, or another one has taken its place.
- */
-export interface Stay {
-  readonly channel: Channel
-  readonly who: Presentee
-  readonly member: Member
-  readonly body: Uint8Array
-  phase: 'entering' | 'in' | 'out'
-  /** How its connection ended. */
-  ended: 'leave' | 'timeout' | null
-  /** Until when it may come back, once its connection was lost. */
-  grace: Deadline<Stay> | null
-}
+/** Visits in which all members are entered again once: about five minutes. */
+const ROUND = 30
 
 export interface PresenceContext extends ChangesContext {
   readonly channels: Channels
   /** Whether members may outlive their node, so that others have to let them leave. */
   readonly sweeps: boolean
+  /** Whether the storage may lose members while the lease of their node goes on, as one that is spread over several machines may. */
+  readonly refreshes: boolean
 }
 
 /** Who is in which channel by way of this node. */
@@ -50,6 +39,8 @@ export class Presence {
   readonly #entering = new Set<Stay>()
   /** What is being entered, by channel and member. */
   readonly #underWay = new UnderWay()
+  readonly #atOnce = new AtOnce(AT_ONCE)
+  readonly #rounds = new Rounds(this.#stays, ROUND)
 
   constructor (context: PresenceContext) {
     const { store, clock, onError, sweeps } = context
@@ -64,7 +55,7 @@ export class Presence {
       onError,
       isNeeded: () => this.#stays.size + this.#leaving.size + this.#entering.size + this.#underWay.size > 0,
       lapsed: () => this.#enterAnew(),
-      visit: () => this.#tryAgain(),
+      visit: () => this.#visit(),
       orphan: ({ channel, member }) => this.#changes.letLeave(channel, member, decodeMember(member), 'timeout')
     })
   }
@@ -99,7 +90,7 @@ export class Presence {
   /** Prepares an entering. Throws `PUSH_NO_PRESENCE`, `PUSH_INVALID`, or `PUSH_TOO_LARGE` for more data than the channel's members may have. */
   stay (channel: Channel, who: Presentee, data: unknown): Stay {
     const member = memberOf(who.memberId, who.client, data, rulesOf(channel).data)
-    return { channel, who, member, body: encodeMember(member), phase: 'entering', ended: null, grace: null }
+    return { channel, who, member, body: encodeMember(member), number: 0, phase: 'entering', ended: null, grace: null }
   }
 
   /**
@@ -111,10 +102,11 @@ export class Presence {
   }
 
   async #enter (stay: Stay): Promise<void> {
-    const { channel, who, member, body } = stay
+    const { channel } = stay
     try {
       await this.#lease.hold(rulesOf(channel).grace)
-      if (await this.#changes.enter(channel.name, who, member, body) === 'fenced') {
+      stay.number = this.#changes.next()
+      if (await this.#changes.enter(channel.name, stay) === 'fenced') {
         this.#forget(stay)
         throw new PushError('PUSH_SUPERSEDED')
       }
@@ -216,16 +208,28 @@ export class Presence {
   }
 
   // The lease had run out, and others may have let go of what this node holds.
-  async #enterAnew (): Promise<void> {
-    const names = [...new Set([...this.#stays.keys(), ...this.#underWay.names])]
-    for (let i = 0; i < names.length; i += AT_ONCE) {
-      await Promise.all(names.slice(i, i + AT_ONCE).map(async (name) => {
-        // What is on its way would be overtaken by the one whose place it takes.
-        await this.#underWay.settled(name)
-        const stay = this.#stays.get(name)
-        if (stay?.phase === 'in' && stay.ended === null) await this.#changes.enter(stay.channel.name, stay.who, stay.member, stay.body)
-      }))
-    }
+  #enterAnew (): Promise<void> {
+    return this.#atOnce.each(new Set([...this.#stays.keys(), ...this.#underWay.names]), async (name) => {
+      // What is on its way would be overtaken by the one whose place it takes.
+      await this.#underWay.settled(name)
+      const stay = this.#stays.get(name)
+      if (stay === undefined || !isThere(stay)) return
+      stay.number = this.#changes.next()
+      await this.#changes.enter(stay.channel.name, stay)
+    })
+  }
+
+  async #visit (): Promise<void> {
+    await this.#tryAgain()
+    // Whom it fails for has another turn, and the next ones do not wait for that.
+    if (this.#context.refreshes) await this.#refresh().catch(this.#context.onError)
+  }
+
+  // Whom the storage lost is back with that, and nobody hears of the others. Under the same number as before: whatever was asked for since is later.
+  #refresh (): Promise<void> {
+    return this.#atOnce.each(this.#rounds.next(), async (stay) => {
+      if (isThere(stay) && !this.#underWay.has(nameOf(stay))) await this.#changes.enter(stay.channel.name, stay)
+    })
   }
 
   async #tryAgain (): Promise<void> {
@@ -240,9 +244,5 @@ export class Presence {
   }
 }
 
-const nameOf = ({ channel, who }: Pick<Stay, 'channel' | 'who'>): string => `${channel.name}\n${who.memberId}`
-
-function rulesOf ({ rules }: Channel): PresenceRules {
-  if (rules.presence === null) throw new PushError('PUSH_NO_PRESENCE')
-  return rules.presence
-}
+// Whoever is on the way out, or may be on the way to another node, is left alone.
+const isThere = ({ phase, ended }: Stay): boolean => phase === 'in' && ended === null

@@ -1,6 +1,6 @@
 import type { Side } from '../../types/hooks.js'
 import { encodeFrame } from '../broker/encoding.js'
-import type { Stay } from '../broker/presence.js'
+import type { Stay } from '../broker/stay.js'
 import type { Subscription } from '../broker/subscription.js'
 import { ANY_INBOX } from '../core/channel-name.js'
 import { toPushError } from '../core/errors.js'

@@ -3,6 +3,7 @@ import { EncodedPages } from '../../lib/broker/encoded-pages.js'
 import { PushError } from '../../lib/core/errors.js'
 import { memoryStorage } from '../../lib/storage/memory/index.js'
 import { ManualClock } from '../../lib/testkit/manual-clock.js'
+import type { MemberFence } from '../../types/presence-store.js'
 import type { StorageAdapter } from '../../types/storage.js'
 import { openNode, overStorage, settled, type FakePeer, type NodeOptions, type TestNode } from '../helpers/node.js'
 import { secret } from '../helpers/peer.js'
@@ -31,12 +32,12 @@ async function pass ({ clock }: TestNode, ms: number): Promise<void> {
 }
 
 /** Three nodes on one storage; the first sees it as `first` says. */
-async function cluster (first: (storage: StorageAdapter) => StorageAdapter = (storage) => storage): Promise<{ nodes: [TestNode, TestNode, TestNode], clock: ManualClock, storage: StorageAdapter }> {
+async function cluster (first: (storage: StorageAdapter) => StorageAdapter = (storage) => storage, options: NodeOptions = {}): Promise<{ nodes: [TestNode, TestNode, TestNode], clock: ManualClock, storage: StorageAdapter }> {
   const clock = new ManualClock()
   const memory = memoryStorage({ clock })
   await memory.open({ onError: (error) => { throw error } })
   const storage = { ...memory, supports: { ...memory.supports, shared: true }, open: async () => {}, close: async () => {} }
-  return { nodes: [await open({ storage: first(storage), clock }), await open({ storage, clock }), await open({ storage, clock })], clock, storage }
+  return { nodes: [await open({ ...options, storage: first(storage), clock }), await open({ ...options, storage, clock }), await open({ ...options, storage, clock })], clock, storage }
 }
 
 t.test('[P-12.1] enter: a member with data, its update, and what is refused', async (t) => {
@@ -359,6 +360,90 @@ t.test('a node hears of the end of its lease also if the answer that says so is 
   trouble = null
   await clock.advanceAsync(10_000)
   t.same(heard(watcher), ['join phone', 'timeout phone', 'back phone'])
+})
+
+/** Notes who is entered in a storage, and how many at once. */
+function noting () {
+  const noted = { entered: [] as Array<{ key: string, number: number }>, most: 0, fail: false }
+  let now = 0
+  const over = (storage: StorageAdapter) => overStorage(storage, {
+    presence: (original) => ({
+      async enter (channel, member, change) {
+        if (channel === room) noted.entered.push(member)
+        noted.most = Math.max(noted.most, ++now)
+        if (noted.fail) throw new PushError('PUSH_STORAGE_UNAVAILABLE')
+        await new Promise(setImmediate)
+        now--
+        return original.enter(channel, member, change)
+      }
+    })
+  })
+  return { noted, over }
+}
+
+const ROUND = 300_000
+const BEAT = 10_000
+
+t.test('members that the storage lost while the lease of their node went on are back within minutes, and nobody hears of the others', async (t) => {
+  const { noted, over } = noting()
+  const { nodes: [one, two], storage } = await cluster(over, { limits: { silence: '1d' } })
+  const peers = new Map<string, FakePeer>()
+  const secrets = new Map(Array.from({ length: 40 }, (_, i) => [`c${i}`, secret()]))
+  for (const [clientId, session] of secrets) peers.set(clientId, await (await one.own({ clientId, session })).send(enter(clientId)))
+  const { members } = await storage.presence.list(room, { after: null, limit: 100, bytes: 1e6 })
+  const fences = new Map(members.map(({ body, ...fence }) => [(JSON.parse(Buffer.from(body).toString()) as { clientId: string }).clientId, fence]))
+  const keyOf = (clientId: string) => fences.get(clientId)?.key
+  const change = { cause: 'leave', event: Buffer.from('{}'), remember: 0, seen: 0, retention: { limit: 100, bytes: 1e6, ttl: 1e6 } } as const
+  for (const clientId of ['c3', 'c39']) await storage.presence.leave(room, fences.get(clientId) as MemberFence, change)
+  t.equal((await two.broker.membersOf(room)).connections, 38)
+  await (await two.own({ clientId: 'c5', session: secrets.get('c5') })).send(enter('c5')) // it has moved
+  const numbers = new Map(noted.entered.splice(0).map(({ key, number }) => [key, number]))
+  const before = done(one).length
+  for (let at = 0; at < ROUND; at += BEAT) {
+    await pass(one, BEAT)
+    t.ok(noted.entered.length <= 2 * (at / BEAT + 1), 'a few at a time')
+  }
+  t.same(done(one).slice(before).sort(), ['join c3', 'join c39'])
+  t.equal((await two.broker.membersOf(room)).connections, 40)
+  t.same(new Map(noted.entered.map(({ key, number }) => [key, number])), new Map([...numbers].filter(([key]) => key !== keyOf('c5'))), 'all others, each as before')
+  // Who has left stays away, and who is away is left alone.
+  await peers.get('c7')?.send(leave())
+  noted.entered.length = 0
+  await pass(one, ROUND)
+  t.notOk(noted.entered.some(({ key }) => key === keyOf('c7')))
+  for (const peer of peers.values()) await peer.cut()
+  noted.entered.length = 0
+  await pass(one, BEAT)
+  t.same(noted.entered, [])
+  await pass(one, BEAT)
+  t.equal((await two.broker.membersOf(room)).connections, 1, 'who has moved')
+  t.same(one.errors, [])
+})
+
+t.test('many are entered again so many at once; what that fails for keeps nobody else from it', async (t) => {
+  const { noted, over } = noting()
+  const { nodes: [one] } = await cluster(over)
+  const { broker: { presence, channels }, errors } = one
+  const client = { clientId: 'c', userId: undefined } as unknown as Parameters<typeof presence.stay>[1]['client']
+  for (let i = 0; i < 6000; i++) await presence.enter(presence.stay(channels.find(room), { memberId: `m${i}`, generation: 1, client }, undefined))
+  noted.entered.length = 0
+  await pass(one, BEAT)
+  for (let i = 0; i < 10; i++) await settled()
+  t.equal(noted.entered.length, 200)
+  t.equal(noted.most, 100)
+  noted.fail = true
+  await pass(one, BEAT)
+  await settled()
+  t.equal(noted.entered.length, 400)
+  t.match(errors, [{ code: 'PUSH_STORAGE_UNAVAILABLE' }], 'which is said once')
+})
+
+t.test('where nodes share no storage nobody is entered again', async (t) => {
+  const { noted, over } = noting()
+  const node = await open({ storage: over(memoryStorage({ clock: new ManualClock() })) })
+  await (await node.own({ clientId: 'phone' })).send(enter())
+  await pass(node, ROUND)
+  t.equal(noted.entered.length, 1)
 })
 
 t.test('what is being entered while all is entered anew is what the list says in the end', async (t) => {
