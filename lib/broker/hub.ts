@@ -1,12 +1,17 @@
 import type { Feed, LogState, LogStore } from '../../types/storage.js'
 import type { Clock } from '../core/clock.js'
+import { AtOnce } from './at-once.js'
 import type { Channel } from './channels.js'
 import type { Counters } from './counters.js'
 import type { Tick } from './tick.js'
 import { Topic, type TopicOwner } from './topic.js'
 
-/** Pause before the head is asked for again, in milliseconds. */
+/** Heads that are asked for at once: an interruption may well be one of all feeds, and publishes go on beside it. */
+const HEADS = 500
+
+/** Pause before the head is asked for again, in milliseconds: at least, and how much longer the next one's is, up to twice as long. */
 const HEAD_RETRY = 500
+const HEAD_RETRY_SPREAD = 309
 
 /** How long what was read of a log as a whole is good for others, in milliseconds. */
 const STATE_LIFE = 500
@@ -26,6 +31,8 @@ export class Hub implements TopicOwner {
   readonly #topics = new Map<string, Topic>()
   /** Topics whose head is being asked for, and whether their feeds were interrupted since. */
   readonly #interrupted = new Map<Topic, boolean>()
+  readonly #asking = new AtOnce(HEADS)
+  #retries = 0
 
   constructor (context: HubContext) {
     this.#context = context
@@ -95,13 +102,14 @@ export class Hub implements TopicOwner {
     if (!isAsked) this.#tellHead(topic).catch(this.#context.onError)
   }
 
-  // What was read before another interruption may miss what came meanwhile, so it is asked once more.
   async #tellHead (topic: Topic): Promise<void> {
     try {
       while (this.#interrupted.get(topic) === true && this.find(topic.channel) === topic) {
-        this.#interrupted.set(topic, false)
-        const state = await this.#readHead(topic)
-        if (state === null) continue
+        const state = await this.#asking.run(() => this.#readHead(topic))
+        if (state === null) {
+          await this.#pause()
+          continue
+        }
         topic.hearHead(state.epoch, state.head)
         for (const subscription of topic.subscriptions) subscription.hearHead(state)
       }
@@ -110,16 +118,23 @@ export class Hub implements TopicOwner {
     }
   }
 
-  // `null` where it could not be read; then a pause is over, and it is to be asked for again.
+  // `null` where it could not be read: it is to be asked for again.
   async #readHead (topic: Topic): Promise<LogState | null> {
-    const { log, clock, onError } = this.#context
+    const { log, onError } = this.#context
+    // What is read before another interruption may miss what comes meanwhile, so it is asked once more.
+    this.#interrupted.set(topic, false)
     try {
       return await log.read(topic.channel, { from: 1, limit: 0, bytes: 0 })
     } catch (error) {
       onError(error)
-      await new Promise<void>((resolve) => { clock.after(HEAD_RETRY, resolve) })
       this.#interrupted.set(topic, true)
       return null
     }
+  }
+
+  // Those that failed together do not come back together.
+  #pause (): Promise<void> {
+    const ms = HEAD_RETRY + (this.#retries++ * HEAD_RETRY_SPREAD) % HEAD_RETRY
+    return new Promise((resolve) => { this.#context.clock.after(ms, resolve) })
   }
 }

@@ -7,7 +7,7 @@ import { MemberChanges, type ChangesContext, type Presentee } from './member-cha
 import { decodeMember, encodeMember, memberOf } from './presence-bodies.js'
 import { randomId } from './random-id.js'
 import { Rounds } from './rounds.js'
-import { nameOf, rulesOf, type Stay } from './stay.js'
+import { isThere, nameOf, rulesOf, type Stay } from './stay.js'
 import { UnderWay } from './under-way.js'
 
 /** Members that are entered anew, or let go, at once. */
@@ -190,18 +190,20 @@ export class Presence {
     this.#settle(stay)
   }
 
-  #enterUser (stay: Stay, onError = this.#context.onError): void {
-    this.enter(stay).catch((error: unknown) => {
+  // Never rejects.
+  #enterUser (stay: Stay, onError = this.#context.onError): Promise<void> {
+    return this.enter(stay).catch((error: unknown) => {
       if (toPushError(error, 'PUSH_INTERNAL').code === 'PUSH_SUPERSEDED') return
       onError(error)
       if (stay.ended === null) this.#entering.add(stay)
     })
   }
 
-  #end (stay: Stay, cause: 'leave' | 'timeout'): void {
+  // Never rejects.
+  async #end (stay: Stay, cause: 'leave' | 'timeout'): Promise<void> {
     const { channel, who, member } = stay
     this.#forget(stay)
-    this.#changes.leave(channel.name, who, member, cause).catch((error: unknown) => {
+    await this.#changes.leave(channel.name, who, member, cause).catch((error: unknown) => {
       this.#leaving.set(stay, cause)
       this.#context.onError(error)
     })
@@ -233,16 +235,14 @@ export class Presence {
   }
 
   async #tryAgain (): Promise<void> {
-    const [leaving, entering] = [[...this.#leaving], [...this.#entering]]
-    this.#leaving.clear()
-    this.#entering.clear()
-    for (const [stay, cause] of leaving) this.#end(stay, cause)
-    for (const stay of entering) {
+    await this.#atOnce.each([...this.#leaving], async ([stay, cause]) => {
+      this.#leaving.delete(stay)
+      await this.#end(stay, cause)
+    })
+    await this.#atOnce.each([...this.#entering], async (stay) => {
+      if (!this.#entering.delete(stay)) return // its connection has ended meanwhile
       stay.phase = 'entering'
-      this.#enterUser(stay, () => {}) // what keeps it out is known
-    }
+      await this.#enterUser(stay, () => {}) // what keeps it out is known
+    })
   }
 }
-
-// Whoever is on the way out, or may be on the way to another node, is left alone.
-const isThere = ({ phase, ended }: Stay): boolean => phase === 'in' && ended === null

@@ -27,6 +27,9 @@ export interface Stay {
 /** What a stay is known by: its channel and its member. */
 export const nameOf = ({ channel, who }: Pick<Stay, 'channel' | 'who'>): string => `${channel.name}\n${who.memberId}`
 
+/** Whether it is a member to be kept. Whoever is on the way out, or may be on the way to another node, is not. */
+export const isThere = ({ phase, ended }: Stay): boolean => phase === 'in' && ended === null
+
 /** What holds for the members of a channel. Throws `PUSH_NO_PRESENCE` where there are none. */
 export function rulesOf ({ rules }: Channel): PresenceRules {
   if (rules.presence === null) throw new PushError('PUSH_NO_PRESENCE')

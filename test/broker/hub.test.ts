@@ -14,7 +14,7 @@ async function makeHub () {
   const clock = new ManualClock()
   const memory = memoryStorage({ clock })
   await memory.open({ onError: () => {} })
-  const control = { joins: 0, leaves: 0, fail: false, failLeave: false, reads: 0, failRead: false }
+  const control = { joins: 0, leaves: 0, fail: false, failLeave: false, reads: 0, failRead: false, reading: 0, most: 0 }
   const storage = overStorage(memory, {
     feed: (original) => ({
       async join (...args) {
@@ -32,7 +32,12 @@ async function makeHub () {
       read: async (...args) => {
         control.reads++
         if (control.failRead) throw new Error('no log')
-        return await original.read(...args)
+        control.most = Math.max(control.most, ++control.reading)
+        try {
+          return await original.read(...args)
+        } finally {
+          control.reading--
+        }
       }
     })
   })
@@ -100,4 +105,39 @@ t.test('a state that could not be read is not kept', async (t) => {
   control.failRead = false
   t.match(await hub.recent(topic), { head: 0 })
   t.equal(control.reads, 2)
+})
+
+t.test('after an interruption of all feeds the heads are asked for so many at once, and not all together again where that failed', async (t) => {
+  const { hub, control, clock, log, errors } = await makeHub()
+  const all = Array.from({ length: 2000 }, (_, i) => channels.find(`c${i}`))
+  for (const { name } of all) await log.append(name, [{ body: Buffer.from('1'), qos: 1 }], { limit: 10, bytes: 1000, ttl: 1000 })
+  const topics = await Promise.all(all.map((channel) => hub.join(channel)))
+  for (const topic of topics) topic.interrupted()
+  while (topics.some(({ newest }) => newest === null)) await settled()
+  t.same([control.reads, control.most], [2000, 500])
+  t.ok(topics.every(({ newest }) => newest?.head === 1))
+  control.failRead = true
+  control.reads = 0
+  for (const topic of topics) topic.interrupted()
+  while (errors.length < 2000) await settled()
+  t.equal(control.reads, 2000)
+  control.failRead = false
+  await clock.advanceAsync(499)
+  t.equal(control.reads, 2000)
+  for (let i = 1; i <= 10; i++) {
+    await clock.advanceAsync(50)
+    t.ok(Math.abs(control.reads - 2000 - i * 200) < 20, `${control.reads} after ${499 + i * 50} ms`)
+  }
+  await clock.advanceAsync(1)
+  t.equal(control.reads, 4000)
+})
+
+t.test('what is interrupted while its head waits to be asked for is asked for once', async (t) => {
+  const { hub, control } = await makeHub()
+  const topics = await Promise.all(Array.from({ length: 501 }, (_, i) => hub.join(channels.find(`c${i}`))))
+  for (const topic of topics) topic.interrupted()
+  topics.at(-1)?.interrupted()
+  while (topics.some(({ newest }) => newest === null)) await settled()
+  await settled()
+  t.equal(control.reads, 501)
 })

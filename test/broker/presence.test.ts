@@ -3,6 +3,7 @@ import { EncodedPages } from '../../lib/broker/encoded-pages.js'
 import { PushError } from '../../lib/core/errors.js'
 import { memoryStorage } from '../../lib/storage/memory/index.js'
 import { ManualClock } from '../../lib/testkit/manual-clock.js'
+import type { ClientInfo } from '../../types/options.js'
 import type { MemberFence } from '../../types/presence-store.js'
 import type { StorageAdapter } from '../../types/storage.js'
 import { openNode, overStorage, settled, type FakePeer, type NodeOptions, type TestNode } from '../helpers/node.js'
@@ -424,7 +425,7 @@ t.test('many are entered again so many at once; what that fails for keeps nobody
   const { noted, over } = noting()
   const { nodes: [one] } = await cluster(over)
   const { broker: { presence, channels }, errors } = one
-  const client = { clientId: 'c', userId: undefined } as unknown as Parameters<typeof presence.stay>[1]['client']
+  const client = { clientId: 'c' } as ClientInfo
   for (let i = 0; i < 6000; i++) await presence.enter(presence.stay(channels.find(room), { memberId: `m${i}`, generation: 1, client }, undefined))
   noted.entered.length = 0
   await pass(one, BEAT)
@@ -525,6 +526,35 @@ t.test('what the storage does not take is tried again; the client hears of what 
   t.equal(node.broker.presence.size, 0)
   await pass(node, 60_000)
   t.same(done(node), ['join phone', 'leave phone', 'leave phone'])
+})
+
+t.test('however many could not leave are tried again so many at once', async (t) => {
+  let [now, most, isDown] = [0, 0, true]
+  const { nodes: [one, two], clock } = await cluster((storage) => overStorage(storage, {
+    presence: (original) => ({
+      async leave (...args) {
+        if (isDown) throw new PushError('PUSH_STORAGE_UNAVAILABLE')
+        most = Math.max(most, ++now)
+        await new Promise(setImmediate)
+        now--
+        return original.leave(...args)
+      }
+    })
+  }))
+  const { presence, channels } = one.broker
+  for (let i = 0; i < 1000; i++) {
+    const stay = presence.stay(channels.find(room), { memberId: `m${i}`, generation: 1, client: { clientId: `c${i}` } as ClientInfo }, undefined)
+    await presence.enter(stay)
+    presence.ended(stay, true)
+  }
+  await settled()
+  t.equal(presence.size, 1000, 'none of them could leave')
+  isDown = false
+  await clock.advanceAsync(BEAT)
+  while (presence.size > 0) await settled()
+  await settled()
+  t.equal(most, 100)
+  t.equal((await two.broker.membersOf(room)).connections, 0)
 })
 
 t.test('who is online: users by all their clients, on any node', async (t) => {
