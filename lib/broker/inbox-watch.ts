@@ -4,6 +4,7 @@ import type { CursorStore, LogStore } from '../../types/storage.js'
 import type { Clock } from '../core/clock.js'
 import { PushError } from '../core/errors.js'
 import { within } from '../core/hooks.js'
+import { AtOnce } from './at-once.js'
 import type { Channel } from './channels.js'
 import type { Counters } from './counters.js'
 import { decodeBody } from './encoding.js'
@@ -12,6 +13,9 @@ import { Watchlist, type Watched } from './watchlist.js'
 
 /** Messages that are looked at at once: a listener may well ask another service. */
 const AT_ONCE = 100
+
+/** Pause before a message is looked at again that could not be looked at, in milliseconds. */
+const RETRY = 5000
 
 export interface InboxWatchContext {
   readonly log: LogStore
@@ -26,18 +30,12 @@ export interface InboxWatchContext {
   readonly onError: (error: unknown) => void
 }
 
-/** Looks at a message whose moment has come. */
-type Look = () => Promise<void>
-
 /** Tells of messages that wait in an inbox for too long, or in vain. The node that sent a message watches it, in memory. */
 export class InboxWatch {
   readonly #context: InboxWatchContext
   readonly #waiting: Watchlist | null
   readonly #expiring: Watchlist | null
-  /** Those that came last, and before them those whose turn it is, the first one last. */
-  #due: Look[] = []
-  #turn: Look[] = []
-  #looking = 0
+  readonly #looks = new AtOnce(AT_ONCE)
   #warned = false
 
   constructor (context: InboxWatchContext) {
@@ -66,41 +64,45 @@ export class InboxWatch {
   close (): void {
     this.#waiting?.clear()
     this.#expiring?.clear()
-    this.#due = []
-    this.#turn = []
+    this.#looks.clear()
   }
 
   #listFor (tell: InboxListener | undefined): Watchlist | null {
     if (tell === undefined) return null
     const list = new Watchlist(this.#context.clock, (watched) => {
-      this.#due.push(async () => {
-        if (list.has(watched)) await this.#look(watched, tell).finally(() => list.delete(watched))
-      })
-      this.#lookOn()
+      this.#looks.run(() => this.#look(list, watched, tell)).catch(this.#context.onError)
     })
     return list
   }
 
-  #lookOn (): void {
-    while (this.#looking < AT_ONCE) {
-      if (this.#turn.length === 0) [this.#turn, this.#due] = [this.#due.reverse(), []]
-      const look = this.#turn.pop()
-      if (look === undefined) return
-      this.#looking++
-      look().catch(this.#context.onError).finally(() => {
-        this.#looking--
-        this.#lookOn()
-      })
+  // It leaves the list once it was looked at, and not before: the storage may be away at that moment.
+  async #look (list: Watchlist, watched: Watched, tell: InboxListener): Promise<void> {
+    if (!list.has(watched)) return
+    let body
+    try {
+      body = await this.#waitingBody(watched)
+    } catch (error) {
+      const isFirst = list.postpone(watched, this.#context.clock.now() + RETRY)
+      if (isFirst) throw error // that the storage is away is said once
+      return
+    }
+    try {
+      if (body !== null) await this.#tell(watched, body, tell)
+    } finally {
+      list.delete(watched)
     }
   }
 
-  async #look ({ inbox: { name, wire, params }, position, body }: Watched, tell: InboxListener): Promise<void> {
-    const { cursors, clock, timeout } = this.#context
-    const cursor = await loadUserCursor(cursors, name)
-    if (cursor?.epoch === position.epoch && cursor.offset >= position.offset) return
-    const found = body ?? await this.#read(name, position)
-    if (found === null) return
-    const message = decodeBody(wire, found, position)
+  // `null` where there is nothing to tell.
+  async #waitingBody ({ inbox: { name }, position, body }: Watched): Promise<Uint8Array | null> {
+    const cursor = await loadUserCursor(this.#context.cursors, name)
+    if (cursor?.epoch === position.epoch && cursor.offset >= position.offset) return null
+    return body ?? await this.#read(name, position)
+  }
+
+  async #tell ({ inbox: { wire, params }, position }: Watched, body: Uint8Array, tell: InboxListener): Promise<void> {
+    const { clock, timeout } = this.#context
+    const message = decodeBody(wire, body, position)
     const userId = params.userId as string
     await within(clock, timeout, (async () => tell({ userId, message }))(), () => new PushError('PUSH_UNAVAILABLE', 'a listener of the inbox did not answer in time'))
   }

@@ -17,6 +17,7 @@ export interface Watched {
 
 interface Entry extends Watched {
   deadline: Deadline<Entry> | null
+  isPostponed: boolean
 }
 
 /** Messages that wait for a moment, or for being acknowledged before it. Bounded. */
@@ -35,7 +36,7 @@ export class Watchlist {
   add (at: number, watched: Watched): boolean {
     const bytes = watched.body?.byteLength ?? 0
     if (this.#size >= MESSAGES || this.#bytes + bytes > BODY_BYTES) return false
-    const entry: Entry = { ...watched, deadline: null }
+    const entry: Entry = { ...watched, deadline: null, isPostponed: false }
     entry.deadline = this.#deadlines.add(at, entry)
     this.#size++
     this.#bytes += bytes
@@ -48,6 +49,16 @@ export class Watchlist {
   /** Whether it is still in the list. */
   has (watched: Watched): boolean {
     return this.#inboxes.get(watched.inbox.name)?.has(watched as Entry) ?? false
+  }
+
+  /** One whose moment has come has another one, if it is still in the list. Returns whether that is its first. */
+  postpone (watched: Watched, at: number): boolean {
+    const entry = watched as Entry
+    if (!this.has(entry)) return false
+    entry.deadline = this.#deadlines.add(at, entry)
+    const isFirst = !entry.isPostponed
+    entry.isPostponed = true
+    return isFirst
   }
 
   delete (watched: Watched): void {

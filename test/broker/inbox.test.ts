@@ -1,6 +1,7 @@
 import t from 'tap'
 import { Counters } from '../../lib/broker/counters.js'
 import { InboxWatch } from '../../lib/broker/inbox-watch.js'
+import { PushError } from '../../lib/core/errors.js'
 import { memoryStorage } from '../../lib/storage/memory/index.js'
 import { ManualClock } from '../../lib/testkit/manual-clock.js'
 import type { InboxListener } from '../../types/options.js'
@@ -252,6 +253,42 @@ t.test('messages that are due at once are looked at a hundred at a time, and a l
   t.equal(most, 100)
   t.equal(errors.length, 100)
   t.match(errors[0], { code: 'PUSH_UNAVAILABLE' })
+})
+
+t.test('a message whose moment comes while the storage is away is told once it is back, unless it was acknowledged by then', async (t) => {
+  const clock = new ManualClock()
+  let isAway = false
+  const orFail = async <Result> (work: () => Promise<Result>): Promise<Result> => {
+    if (isAway) throw new PushError('PUSH_STORAGE_UNAVAILABLE')
+    return work()
+  }
+  const storage = overStorage(memoryStorage({ clock }), {
+    cursors: (original) => ({ load: (...args) => orFail(() => original.load(...args)) }),
+    log: (original) => ({ read: (...args) => orFail(() => original.read(...args)) })
+  })
+  const told: string[] = []
+  const listen = (what: string): InboxListener => ({ message }) => { told.push(`${what} ${String(message.data)}`) }
+  const { own, broker, errors } = await openNode({ storage, clock, inbox: { notifyAfter: '10s', onWaiting: listen('waiting'), onExpired: listen('expired') } })
+  const bob = await own(inbox(), { userId: 'bob' })
+  for (const userId of ['alice', 'bob']) await broker.send(userId, userId)
+  await broker.send('alice', 'brief', { ttl: '9s' })
+  await settled()
+  isAway = true
+  await clock.advanceAsync(60_000)
+  t.same(told, [])
+  t.match(errors, Array(3).fill({ code: 'PUSH_STORAGE_UNAVAILABLE' }), 'which is said once of each')
+  await bob.send(ack(bob.last('messages')?.epoch ?? '', 1))
+  isAway = false
+  await clock.advanceAsync(5000)
+  t.same(told.sort(), ['expired brief', 'waiting alice'])
+  await clock.advanceAsync(60_000)
+  t.equal(told.length, 2)
+  await broker.send('alice', 'last')
+  isAway = true
+  await clock.advanceAsync(10_000)
+  await bob.cut()
+  await broker.close()
+  t.equal(clock.pending, 0)
 })
 
 t.test('a message that the inbox keeps no longer has nothing to tell', async (t) => {
