@@ -185,7 +185,7 @@ t.test('a file whose end is missing: what is lost with it is announced', async (
   await world.server.start()
   await until(async () => await codeOf(append(storage, draft('10', '10'))) === 'ok', 'it goes on')
   const page = await storage.log.read(ROOM, ALL)
-  t.same(page.previous, { epoch, end: 9 }, 'the last one was lost as a whole')
+  t.same(page.continues, [{ epoch, end: 9 }], 'the last one was lost as a whole')
   t.same(texts(page), Array.from({ length: 10 }, (_, i) => `${i + 1}`), 'and the same id is no repeat')
   await append(storage, draft('11'))
   await until(() => reader.texts.at(-1) === '11', 'the reader has come to the end')
