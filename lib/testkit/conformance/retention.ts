@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Page, StorageAdapter } from '../../../types/storage.js'
-import { ALL, HALF, LONG, PAST, ROOM, ROOMY, TTL, append, by, draft, readAll, texts, type Kit } from './kit.js'
+import { ALL, HALF, LONG, PAST, ROOM, ROOMY, TTL, append, by, draft, offsetOf, readAll, texts, type Kit } from './kit.js'
 
 /** What a channel keeps, and messages whose own time runs out. */
 export function retention (kit: Kit): void {
@@ -38,6 +38,12 @@ function byCountAndSize (kit: Kit): void {
     keeps(await store(storage, { limit: 3 }, 'e'), 3, ['c', 'd', 'e'])
     await storage.log.append(ROOM, [draft('c', by('p', 1))], { ...ROOMY, limit: 1 })
     keeps(await readAll(storage), 5, ['e'])
+  })
+
+  kit.open('retention: of appends at once, each says its own', async (storage) => {
+    const [, [outcome]] = await Promise.all([append(storage, ROOM, 'a'), storage.log.append(ROOM, [draft('b')], { ...ROOMY, limit: 1 })])
+    const isLater = offsetOf(outcome) === 2
+    keeps(await readAll(storage), isLater ? 2 : 1, isLater ? ['b'] : ['b', 'a'])
   })
 
   kit.open('retention: of one channel leaves the others alone', async (storage) => {

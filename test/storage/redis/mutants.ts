@@ -100,6 +100,7 @@ const ofTheRest = [
     ['channels that look alike are one', '{${of', '{${of.toLowerCase()', 'log: channels whose names look alike'],
     ['a channel and its presence log are one', 'root = isPresence ?', 'root = false ?', 'presence: events are announced']
   ]),
+  ...of('lanes', [['what is appended at once has one retention', 'each.retention !== retention || ', '', 'retention: of appends at once']]),
   ...of('feed', [
     ['who left is told on', '!listeners.delete(entry) || ', '', 'feed: after its release was called'],
     ['broadcasts are not sent', 'await operations.write(BROADCAST,', 'void (BROADCAST,', 'feed: a broadcast reaches']
