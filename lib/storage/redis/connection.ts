@@ -54,8 +54,7 @@ const SETTINGS = {
   readOnly: false,
   enableReadyCheck: true,
   commandTimeout: undefined as unknown as number, // none: operations have their own
-  // After a failover the connection may be to what is a replica now.
-  reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
+  reconnectOnError: () => false,
   lazyConnect: true,
   enableOfflineQueue: false,
   autoResubscribe: false,
@@ -87,7 +86,9 @@ export function duplicate (client: Client, connectTimeout: number): Connection |
     connectTimeout,
     retryStrategy,
     sentinelRetryStrategy: retryStrategy,
-    sentinelCommandTimeout: connectTimeout
+    sentinelCommandTimeout: connectTimeout,
+    // After a failover the connection may be to what is a replica now.
+    ...(client.options.sentinels ? { reconnectOnError: (error: Error) => error.message.startsWith('READONLY') } : {})
   }) as unknown as Connection
 }
 
