@@ -61,5 +61,5 @@ for i = 1, tonumber(ARGV[1]) do
 end
 return replies`
 
-/** Whether Redis answers. Keys: any. Reply: `0`. */
-export const PING = script('ping', 'read', 'key()\nreturn 0')
+/** Whether Redis answers, and may write. Keys: any. Reply: `0`. */
+export const PING = script('ping', 'write', 'key()\nreturn 0')
