@@ -65,4 +65,5 @@ t.test('interruptions that are not told, or from which the feed does not come ba
   const [meanwhile, afterwards] = ['feed: what is appended while announcements are interrupted is announced, or `interrupted` is', 'feed: after an interruption, appends are announced again']
   t.same(await failed({ parts: ['feed'], faults: { silent: true } }), [meanwhile, afterwards])
   t.same(await failed({ parts: ['feed'], faults: { forGood: true } }), [afterwards])
+  t.same(await failed({ parts: ['sessions'], faults: { silent: true } }), ['sessions: a claim made while announcements are interrupted is heard, or `interrupted` is'])
 })

@@ -54,7 +54,7 @@ export class Server {
     return {
       log: guarded(memory.log),
       cursors: guarded(memory.cursors),
-      sessions: guarded(memory.sessions),
+      sessions: guarded(over(memory.sessions, { watch: (listener, interrupted) => line.watch(memory.sessions, listener, interrupted) })),
       presence: guarded(memory.presence),
       feed,
       supports: this.#supports,
@@ -81,7 +81,7 @@ export class Server {
 class Line {
   readonly #feed: StorageAdapter['feed']
   readonly #faults: Faults
-  readonly #listeners = new Set<FeedListener>()
+  readonly #listeners = new Set<Pick<FeedListener, 'interrupted'>>()
   #isCut = false
 
   constructor (feed: StorageAdapter['feed'], faults: Faults) {
@@ -96,6 +96,16 @@ class Line {
     return async () => {
       this.#listeners.delete(heard)
       await release()
+    }
+  }
+
+  watch (sessions: StorageAdapter['sessions'], listener: (session: string, generation: number) => void, interrupted = () => {}): () => void {
+    const release = sessions.watch((...claim) => { if (!this.#isCut) listener(...claim) })
+    const watcher = { interrupted }
+    this.#listeners.add(watcher)
+    return () => {
+      this.#listeners.delete(watcher)
+      release()
     }
   }
 

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { PushError } from '../../core/errors.js'
 import type { StorageAdapter } from '../../../types/storage.js'
-import { Ear, ROOM, by, draft, offsetOf, append, type Kit } from './kit.js'
+import { Ear, LONG, ROOM, by, draft, offsetOf, append, type Kit } from './kit.js'
 
 const ROUNDS = 5
 const ATTEMPTS = 50
 
-/** What the feed promises when announcements may have been lost on their way. Only where the kit is told how to bring that about. */
+/** What the feed and the sessions promise when announcements may have been lost on their way. Only where the kit is told how to bring that about. */
 export function interruption (kit: Kit): void {
   const { interrupt } = kit
   if (interrupt === undefined) return
@@ -33,16 +33,31 @@ export function interruption (kit: Kit): void {
     }
     assert.fail(`nothing was announced in ${ATTEMPTS} attempts`)
   })
+
+  kit.open('sessions: a claim made while announcements are interrupted is heard, or `interrupted` is', async (storage) => {
+    const heard = new Set<number>()
+    let interruptions = 0
+    storage.sessions.watch((_, generation) => { heard.add(generation) }, () => { interruptions++ })
+    for (let round = 1; round <= ROUNDS; round++) {
+      const known = interruptions
+      const [, { generation }] = await Promise.all([interrupt(storage), insist(() => storage.sessions.claim('s', LONG))])
+      await kit.until(() => interruptions > known || heard.has(generation), `the claim ${generation} is heard, or that it may be lost`)
+    }
+  })
 }
 
 const hasHeard = ({ batches }: Ear, offset: number): boolean => batches.some(({ from, records }) => offset >= from && offset < from + records.length)
 
 /** Appends, again and again where the outcome is a passing error. A repeat is recognised. Returns the offset. */
 async function stubborn (storage: StorageAdapter, sequence: number): Promise<number> {
+  const [outcome] = await insist(() => append(storage, ROOM, draft(`${sequence}`, by('p', sequence))))
+  return offsetOf(outcome) as number
+}
+
+async function insist<Outcome> (work: () => Promise<Outcome>): Promise<Outcome> {
   for (let attempt = 1; ; attempt++) {
     try {
-      const [outcome] = await append(storage, ROOM, draft(`${sequence}`, by('p', sequence)))
-      return offsetOf(outcome) as number
+      return await work()
     } catch (error) {
       if (!(error instanceof PushError) || !error.retryable || attempt === ATTEMPTS) throw error
       await new Promise((resolve) => { setTimeout(resolve, 10) })

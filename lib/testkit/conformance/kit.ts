@@ -24,7 +24,7 @@ export interface ConformanceOptions {
   readonly createPeer?: (adapter: StorageAdapter) => StorageAdapter | Promise<StorageAdapter>
   /**
    * Breaks the way on which announcements reach an open adapter, as the network would, and lets it be mended: the connection is cut, say. Left out,
-   * what the feed promises of interruptions is not tested.
+   * what the feed and the sessions promise of interruptions is not tested.
    */
   readonly interrupt?: (adapter: StorageAdapter) => void | Promise<void>
   /** Replays the random tests of an earlier run. */
