@@ -5,8 +5,10 @@ import { Fleet, hear, until, watch } from './fleet.js'
 
 const ROOM = 'room/1'
 
+t.jobs = 2 // they wait for a node's next renewal most of the time
+
 for (const how of ['is killed and keeps nothing', 'is flushed'] as const) {
-  t.test(`Redis ${how}: subscribers are told, and without a reconnect all goes on from there, members and sessions too`, async (t) => {
+  t.test(`Redis ${how}: subscribers are told, and without a reconnect all goes on from there, members and sessions too`, { buffered: true }, async (t) => {
     const fleet = await Fleet.start(t, 2)
     const names = ['client-0', 'client-1', 'client-2', 'client-3']
     const clients = names.map((clientId, i) => fleet.client(i, { clientId, userId: `user-${i}` }))
