@@ -7,6 +7,9 @@ const LEASE = 30_000
 /** How often it is renewed, and how long a visit may let orphans go: what is left then is for the next one. Milliseconds. */
 const BEAT = 10_000
 
+/** When a renewal that failed is tried again, in milliseconds: once the storage is back, every node soon says that it is there. */
+const RETRY = 1000
+
 /** How long a node lets nobody go after it could not renew its own lease in time: the others could not either, for all it knows, and come to it one after the other. Milliseconds. */
 const PATIENCE = 2 * BEAT
 
@@ -104,7 +107,7 @@ export class Lease {
   #wait (): void {
     this.#stop?.()
     if (this.#state === 'closed') return
-    this.#stop = this.#context.clock.after(BEAT, () => {
+    this.#stop = this.#context.clock.after(this.#isMissed ? RETRY : BEAT, () => {
       this.#stop = null
       this.#beat().catch(this.#context.onError).finally(() => {
         if (this.#stop !== null || this.#state === 'closed') return
