@@ -180,7 +180,7 @@ export class Load {
       for (let n = 1; !this.#isOver; n++) {
         await send(`${name} ${n}`)
         this.#published.push(`${name} ${n}`)
-        await sleep(20)
+        await sleep(50)
       }
     }
     this.#publishers.push(publish())

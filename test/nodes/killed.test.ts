@@ -39,8 +39,7 @@ t.test('ten times a node is killed: clients go on elsewhere, members leave once,
   for (let round = 0; round < ROUNDS; round++) {
     const ghosts = await killUnderGhosts(fleet, round % 2, round, watched)
     for (const ghost of ghosts) killedAt.set(ghost, performance.now())
-    await until(() => all.every((client) => client.state === 'live'), 'the others are back')
-    await fleet.restart(round % 2)
+    await Promise.all([until(() => all.every((client) => client.state === 'live'), 'the others are back'), fleet.restart(round % 2)])
   }
   const published = await load.end()
   await until(() => watched.every(({ left }) => left.length >= killedAt.size), () => `all ghosts are told to have left, not ${JSON.stringify(watched.map(({ left }) => left.map(({ clientId }) => clientId)))}`, LEASE)
