@@ -5,6 +5,9 @@ const COLUMNS = {
   bytes: { title: 'bytes each', show: (value) => value.toFixed(0) },
   p99: { title: 'p99 ms', show: (value) => significant(value) },
   perConnection: { title: 'CPU µs/connection', show: (value) => value.toFixed(0) },
+  publisherCpu: { title: 'publisher µs', show: (value) => significant(value) },
+  redisCpu: { title: 'Redis µs', show: (value) => significant(value) },
+  followerCpu: { title: 'other node µs', show: (value) => significant(value) },
   rss: { title: 'RSS MB', show: (value) => value.toFixed(0) }
 }
 const ALWAYS = ['rate', 'loadCpu']

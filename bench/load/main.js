@@ -5,6 +5,7 @@ import { Crowd } from './crowd.js'
 import { CrowdedFlow } from './crowded-flow.js'
 import { plainData, realisticData } from './data.js'
 import { Flow } from './flow.js'
+import { Follower } from './follower.js'
 import { SlowReader } from './slow-reader.js'
 import { Storm } from './storm.js'
 
@@ -22,4 +23,4 @@ answerCalls({
   do: ({ what, argument }) => load[what](argument)
 })
 
-const LOADS = { flow: Flow, crowd: Crowd, 'crowded-flow': CrowdedFlow, 'slow-reader': SlowReader, storm: Storm }
+const LOADS = { flow: Flow, crowd: Crowd, 'crowded-flow': CrowdedFlow, 'slow-reader': SlowReader, storm: Storm, follower: Follower }

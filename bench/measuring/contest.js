@@ -69,6 +69,9 @@ export function entrants ({ contestants }, { names, trees, dist }) {
 /** Whether a contestant can be started here. */
 export const isInstalled = ({ peer }) => peers[peer].version() !== null
 
+/** The rows of those that cannot. */
+export const notInstalled = (asked) => asked.filter((each) => !isInstalled(each)).map(({ name, peer }) => ({ name, peer, notes: ['not installed'] }))
+
 /** Measures in turn: a round of each contestant, then the next round of each. Returns the results by contestant. */
 export async function interleave (contestants, rounds, measure) {
   const results = new Map(contestants.map((each) => [each, []]))

@@ -1,9 +1,8 @@
 import { summarize, median } from '../statistics.js'
-import { entrants, interleave, isInstalled, withContestants } from './contest.js'
+import { entrants, interleave, isInstalled, notInstalled, withContestants } from './contest.js'
+import { roundLength } from './round-length.js'
 
 const BUSY = 0.95 // share of its core from which on the wall rate is the load generator's
-const LONGEST = 8000 // milliseconds of a round, however little the server has to do
-const ENOUGH = 0.2 // share of a round from which on its length can be foretold
 
 /**
  * Measures a flow of messages: server CPU per delivery, and what else the rounds tell.
@@ -30,27 +29,18 @@ export async function measureFlow (trial, settings) {
     })
     return [...results].map(([contestant, rounds]) => rowOf(contestant, rounds, trial.value ?? cpuPerDelivery, notes.get(contestant)))
   })
-  return [...rows, ...asked.filter((each) => !isInstalled(each)).map(({ name, peer }) => ({ name, peer, notes: ['not installed'] }))]
+  return [...rows, ...notInstalled(asked)]
 }
 
 /** Microseconds of server CPU for each delivery. */
 export const cpuPerDelivery = ({ serverCpu, deliveries }) => serverCpu / 1000 / deliveries
 
-// Runs longer and longer until it is known how many publishes make a round. At a fixed rate time is all there is to choose.
+// At a fixed rate time is all there is to choose.
 async function warmUp (contestant, { kind, burst = 1, perSecond }, roundCpu) {
-  if (kind === 'rate') {
-    const publishes = Math.ceil(perSecond * roundCpu / 1000 * 2)
-    await contestant.load('run', { publishes })
-    return publishes
-  }
-  let publishes = 4 * burst
-  for (;;) {
-    const { serverCpu, wall } = await contestant.load('run', { publishes })
-    const share = Math.max(serverCpu / 1e6 / roundCpu, wall / LONGEST)
-    const whole = (count) => Math.max(1, Math.ceil(count / burst)) * burst
-    if (share > ENOUGH) return whole(publishes / share)
-    publishes = whole(publishes * Math.min(10, 1.5 * ENOUGH / share))
-  }
+  if (kind !== 'rate') return roundLength((publishes) => contestant.load('run', { publishes }), roundCpu, burst)
+  const publishes = Math.ceil(perSecond * roundCpu / 1000 * 2)
+  await contestant.load('run', { publishes })
+  return publishes
 }
 
 function rowOf ({ name, peer }, rounds, value, notes) {

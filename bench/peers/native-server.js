@@ -14,14 +14,15 @@ const PATIENCE = 5000 // milliseconds until it must listen
  * @param {string} program
  * @param {(at: { port: number, folder: string }) => string} configuration
  * @param {(at: { file: string, folder: string }) => string[]} commandLine
+ * @param {number} [core]
  * @returns {Promise<import('./index.js').Server>}
  */
-export async function startNativeServer (program, configuration, commandLine) {
+export async function startNativeServer (program, configuration, commandLine, core = SERVER_CORE) {
   const folder = mkdtempSync(join(tmpdir(), 'fastify-push-bench-'))
   const file = join(folder, 'server.conf')
   const port = await freePort()
   writeFileSync(file, configuration({ port, folder }))
-  const child = startChild(program, commandLine({ file, folder }), { core: SERVER_CORE })
+  const child = startChild(program, commandLine({ file, folder }), { core })
   let said = ''
   child.stderr.on('data', (bytes) => { said = (said + bytes).slice(-2000) })
   const remove = () => rmSync(folder, { recursive: true, force: true })

@@ -43,6 +43,14 @@ export async function stopChild (child) {
   clearTimeout(timer)
 }
 
+/** Ends a child as a crash would. */
+export async function killChild (child) {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = new Promise((resolve) => child.once('exit', resolve))
+  child.kill('SIGKILL')
+  await ended
+}
+
 /** Ends all children at once. For the end of this process. */
 export function killChildren () {
   // SIGTERM for those that have children of their own; those of ours end themselves when this process is gone.

@@ -5,6 +5,7 @@ import { growth } from './growth.js'
 import { latency } from './latency.js'
 import { memory } from './memory.js'
 import { qos1 } from './qos1.js'
+import { redisOne, redisPublish } from './redis-publish.js'
 import { slowReader } from './slow-reader.js'
 import { storm } from './storm.js'
 
@@ -19,7 +20,7 @@ import { storm } from './storm.js'
  *
  * @typedef {object} Trial
  * @property {string} name
- * @property {string} unit of the value that counts; less is better
+ * @property {string} unit of the value that counts
  * @property {import('../measuring/contest.js').ContestantOptions[]} contestants
  * @property {string} [baseline] the row that the others' ratios refer to
  * @property {{ row: string, of: string, atLeast?: number, atMost?: number }[]} targets of the ratio of two rows' medians
@@ -36,4 +37,4 @@ import { storm } from './storm.js'
  * @property {Record<string, number>} [more]
  * @property {string[]} notes
  */
-export const scenarios = { fanout, channels, qos1, compressed, latency, memory, storm, growth, 'slow-reader': slowReader }
+export const scenarios = { fanout, channels, qos1, compressed, latency, memory, storm, growth, 'slow-reader': slowReader, 'redis-publish': redisPublish, 'redis-one': redisOne }

@@ -1,7 +1,9 @@
 import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { Redis } from 'ioredis'
 import { LISTEN, serve } from './serve.js'
+import { Turns } from './turns.js'
 
 // Large enough that none is met: what is measured is the work, not the refusal. A limit that a build does not know it ignores.
 const LIMITS = {
@@ -24,16 +26,18 @@ const QOS_HOOKS = ['onDeliver', 'onAck', 'onRedeliver', 'onDrop', 'onGap']
 
 /**
  * Options: `dist`, the folder it was built to; `compression`, as the plugin's; `history`, of all channels; `users`: each token is a user's name; `hooks`: what becomes of
- * every delivery is told to a hook.
- * Handlers: `publish` messages of the server's own; `publishMany`, the same one so many times; `publishEach`, one to each of so many channels; `connections`, how many there are; `told`, how often a hook was.
+ * every delivery is told to a hook; `redis`, the port of a Redis that nodes share; `channel`, to publish to in turns.
+ * Handlers: `publish` messages of the server's own; `publishMany`, the same one so many times; `publishEach`, one to each of so many channels; `connections`, how many there are; `told`, how often a hook was;
+ * those of turns.js.
  */
-serve(async ({ dist, compression = false, history, users = false, hooks = false }) => {
+serve(async ({ dist, compression = false, history, users = false, hooks = false, redis, channel: published }) => {
   const entry = resolve(dist, 'lib/index.js')
   const { default: fastifyPush } = await import(pathToFileURL(entry))
   // The Fastify that the plugin was made with: that of its own tree.
   const { default: fastify } = await import(pathToFileURL(createRequire(entry).resolve('fastify')))
   const app = fastify()
   await app.register(fastifyPush, {
+    ...(redis !== undefined && { storage: await sharedBy(redis, dist) }),
     compression,
     heartbeat: { interval: '1h' },
     channels: { '*': { clientPublish: true, ...(history && { history }) } },
@@ -44,6 +48,7 @@ serve(async ({ dist, compression = false, history, users = false, hooks = false 
   if (hooks) {
     for (const name of QOS_HOOKS) app.push.addHook(name, () => { told++ })
   }
+  const turns = new Turns((data) => app.push.publish(published, data, { qos: 1 }))
   await app.listen(LISTEN)
   return {
     port: app.server.address().port,
@@ -58,7 +63,13 @@ serve(async ({ dist, compression = false, history, users = false, hooks = false 
         for (let i = 0; i < channels; i++) await app.push.publish(`idle/${i}`, data, { qos: 1 })
       },
       told: () => told,
-      connections: () => app.push.stats().connections
+      connections: () => app.push.stats().connections,
+      ...turns.handlers
     }
   }
 })
+
+async function sharedBy (port, dist) {
+  const { redisStorage } = await import(pathToFileURL(resolve(dist, 'lib/storage/redis/index.js')))
+  return redisStorage({ client: new Redis({ port }) })
+}

@@ -1,18 +1,27 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
+import { createAdapter as pubSubAdapter } from '@socket.io/redis-adapter'
+import { createAdapter as streamsAdapter } from '@socket.io/redis-streams-adapter'
+import { Redis } from 'ioredis'
 import { Server } from 'socket.io'
 import { LISTEN, serve } from './serve.js'
+import { Turns } from './turns.js'
 
 const HOUR = 3_600_000
 
-/** Options: `recovery`. Handlers: `publish` messages of the server's own; `connections`, how many there are. */
-serve(async ({ recovery = false }) => {
+/**
+ * Options: `recovery`; `redis`, the port of a Redis that nodes share, and `adapter`, `pubsub` or `streams`; `channel`, to publish to in turns.
+ * Handlers: `publish` messages of the server's own; `connections`, how many there are; those of turns.js.
+ */
+serve(async ({ recovery = false, redis, adapter, channel }) => {
   const server = createServer()
+  const sharing = redis === undefined ? null : sharedBy(redis, adapter)
   const io = new Server(server, {
     transports: ['websocket'],
     perMessageDeflate: false,
     serveClient: false,
     pingInterval: HOUR,
+    ...(sharing !== null && { adapter: sharing.adapter }),
     ...(recovery && { connectionStateRecovery: { maxDisconnectionDuration: HOUR, skipMiddlewares: true } })
   })
 
@@ -24,6 +33,11 @@ serve(async ({ recovery = false }) => {
     socket.on('publish', (room, data) => { io.to(room).emit('m', data) })
   })
 
+  const turns = new Turns((data) => {
+    io.to(channel).emit('m', data)
+    return sharing.answer()
+  })
+
   server.listen(LISTEN)
   await once(server, 'listening')
   return {
@@ -32,7 +46,22 @@ serve(async ({ recovery = false }) => {
       publish ({ channel, messages }) {
         for (const data of messages) io.to(channel).emit('m', data)
       },
-      connections: () => io.engine.clientsCount
+      connections: () => io.engine.clientsCount,
+      ...turns.handlers
     }
   }
 })
+
+// An adapter, and Redis' answer to what it sent last: `emit` itself does not say when a message has reached Redis.
+function sharedBy (port, kind) {
+  const client = new Redis({ port, enableAutoPipelining: process.env.AP === '1' })
+  const command = kind === 'streams' ? 'xadd' : 'publish'
+  const send = client[command]
+  let answer
+  client[command] = function (...args) {
+    answer = send.apply(this, args)
+    return answer
+  }
+  const adapter = kind === 'streams' ? streamsAdapter(client) : pubSubAdapter(client, client.duplicate())
+  return { adapter, answer: () => answer }
+}

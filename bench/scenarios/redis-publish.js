@@ -1,0 +1,50 @@
+import { measureRedisPublish } from '../measuring/redis-publish.js'
+
+const OURS = 'fastify-push'
+const ALONE = 'its storage alone'
+const STREAMS = 'socket.io, streams adapter'
+const PUBSUB = 'socket.io, pub/sub adapter'
+const PLAIN = 'ioredis PUBLISH, pipelined'
+
+// As many as the streams adapter keeps.
+const KEPT = { limit: 10_000, bytes: 16 * 1024 * 1024 }
+
+/** From one node to another, through Redis. */
+export const redisPublish = {
+  name: 'redis-publish',
+  title: 'Through Redis to a subscriber on another node, 128 bytes',
+  about: '64 publishes in each turn of the event loop, up to 4,096 on their way. Stored and acknowledged here; kept by the streams adapter; stored by nobody with the other two.',
+  trials: () => [trial('concurrent', { turn: 64, window: 4096 }, [
+    { row: OURS, of: STREAMS, atLeast: 2.5 },
+    { row: OURS, of: PUBSUB, atLeast: 3 },
+    { row: ALONE, of: PLAIN, atLeast: 1.1 },
+    { row: OURS, of: PLAIN, atLeast: 1.1 }
+  ])]
+}
+
+/** The same, each publish awaited before the next. */
+export const redisOne = {
+  name: 'redis-one',
+  title: 'Through Redis to a subscriber on another node, one publish at a time, 128 bytes',
+  about: 'The next message is published when Redis has answered for the last one.',
+  trials: () => [trial('one at a time', { turn: 1, window: Infinity }, [{ row: OURS, of: PUBSUB, atLeast: 1.2 }])]
+}
+
+function trial (name, load, targets) {
+  return {
+    name,
+    unit: 'messages a second',
+    load,
+    contestants: [
+      { peer: 'fastify-push', server: { history: KEPT } },
+      { peer: 'fastify-push', name: ALONE, server: { storageAlone: true } },
+      { peer: 'socket.io', name: STREAMS, server: { adapter: 'streams' } },
+      { peer: 'socket.io', name: PUBSUB, server: { adapter: 'pubsub' } },
+      { peer: 'ioredis', name: PLAIN }
+    ],
+    baseline: OURS,
+    targets,
+    columns: ['publisherCpu', 'redisCpu', 'followerCpu'],
+    measure: measureRedisPublish
+  }
+}
