@@ -119,6 +119,8 @@ export interface IdKey {
   readonly fingerprint: string
   /** How long the id is remembered at least, from now. */
   readonly ttl: number
+  /** Whether it was made for this draft alone, at random: so it is new, and only needs to be remembered. */
+  readonly fresh?: boolean
 }
 
 export type AppendOutcome =

@@ -79,7 +79,7 @@ export class Broker {
     this.hooks.attach(ownHooks, this.hooks.root)
     this.channels = new Channels(settings.session.ttl, settings.inbox, settings.presence, ownHooks)
     this.permissions = new Permissions(context.authorize, clock, settings.limits.hookTimeout, onError)
-    this.publishing = new Publishing({ log, feed, clock, counters, idWindow: settings.idWindow, rememberAll: !storage.supports.certain, onError })
+    this.publishing = new Publishing({ log, feed, clock, counters, idWindow: settings.idWindow, rememberAll: !storage.supports.certain, holds: !storage.supports.durable, onError })
     this.cursors = new CursorWriter(storage.cursors, clock, defer, onError)
     this.presence = new Presence({
       store: storage.presence,

@@ -34,6 +34,8 @@ export interface PublishingContext {
   readonly idWindow: number
   /** Whether even an id that nobody gave must be remembered: a caller may have to try again with it. */
   readonly rememberAll: boolean
+  /** Whether the storage holds what is appended in the memory of this process, perhaps for long. */
+  readonly holds: boolean
   /** A hook failed, and whoever publishes is not to blame. */
   readonly onError: (error: unknown) => void
 }
@@ -97,7 +99,7 @@ export class Publishing {
     const { channel, id, qos, data, publisher, ttl, key } = publication
     let body: Buffer
     try {
-      body = encodeBody(id, qos, this.#context.clock.timestamp(), publisher, data, qos > 0 || channel.rules.history)
+      body = encodeBody(id, qos, this.#context.clock.timestamp(), publisher, data, this.#context.holds && (qos > 0 || channel.rules.history))
     } catch (error) {
       throw new PushError('PUSH_INVALID', 'the data cannot be written as JSON', { cause: error })
     }
@@ -111,10 +113,11 @@ export class Publishing {
   }
 
   /** Appends drafts of one channel, in order, in one step. Rejects with a PushError of the storage. */
-  async append (channel: Channel, drafts: readonly Draft[]): Promise<readonly AppendOutcome[]> {
-    const outcomes = await this.#context.log.append(channel.name, drafts, channel.rules.retention)
-    this.#count(outcomes)
-    return outcomes
+  append (channel: Channel, drafts: readonly Draft[]): Promise<readonly AppendOutcome[]> {
+    return this.#context.log.append(channel.name, drafts, channel.rules.retention).then((outcomes) => {
+      this.#count(outcomes)
+      return outcomes
+    })
   }
 
   /** Sends a message that is not stored to whoever listens now: at QoS 0, where the channel keeps no history. */
@@ -126,7 +129,7 @@ export class Publishing {
   #idKey ({ named, id, data, qos, key, fingerprint }: Publication): IdKey | undefined {
     const mayComeAgain = named || this.#context.rememberAll || (key !== undefined && qos === 2)
     if (!mayComeAgain) return undefined
-    return { id, fingerprint: fingerprint ?? fingerprintOf(data ?? null), ttl: this.#context.idWindow }
+    return { id, fingerprint: fingerprint ?? fingerprintOf(data ?? null), ttl: this.#context.idWindow, fresh: !named }
   }
 
   #count (outcomes: readonly AppendOutcome[]): void {

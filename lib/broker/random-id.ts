@@ -14,3 +14,19 @@ export function randomId (): string {
   at += BYTES
   return pool.toString('base64url', from, at)
 }
+
+const GROUP = 12
+const GROUPED = 64
+let group = ''
+let left = 0
+
+/** An id for a message, of the same kind. Some made in a row begin with the same 12 characters, so that a storage may remember them together; the other 8 cannot be guessed. */
+export function messageId (): string {
+  const id = randomId()
+  if (left === 0) {
+    group = id.slice(0, GROUP)
+    left = GROUPED
+  }
+  left--
+  return group + id.slice(GROUP)
+}

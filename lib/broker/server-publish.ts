@@ -1,4 +1,4 @@
-import type { Position, QoS } from '../../types/message.js'
+import type { Position } from '../../types/message.js'
 import type { PublishOptions, PublishResult, Receipt, ReceiptOptions, SendOptions } from '../../types/push.js'
 import type { AppendOutcome, Draft, Recognised } from '../../types/storage.js'
 import type { Clock } from '../core/clock.js'
@@ -9,7 +9,7 @@ import type { Hub } from './hub.js'
 import { InOrder } from './in-order.js'
 import { ANY_INBOX, INBOX } from './own-channels.js'
 import type { Publication, Publishing } from './publishing.js'
-import { randomId } from './random-id.js'
+import { messageId } from './random-id.js'
 import type { Subscription } from './subscription.js'
 
 export interface ServerPublishContext {
@@ -26,6 +26,8 @@ export interface ServerPublishContext {
   /** A failure that perhaps nobody handles. */
   readonly onFailure: (error: PushError, channel: string) => void
 }
+
+const NO_OPTIONS: PublishOptions = {}
 
 /** `fastify.push.publish`: the server's own door, trusted, with its three ways to wait. */
 export class ServerPublish {
@@ -51,29 +53,45 @@ export class ServerPublish {
     return this.#guarded(deliver === 'any' ? ANY_INBOX : INBOX, () => this.#context.channels.inbox(userId, deliver), data, options)
   }
 
-  #guarded (name: string, find: () => Channel, data: unknown, options: PublishOptions = {}): Promise<PublishResult> {
-    const id = options.id ?? randomId()
-    const result = this.#publish(find, data, options, id).catch((error: unknown) => { throw withId(error, id) })
-    result.catch((error: PushError) => this.#context.onFailure(error, name))
+  // As few promises as it takes: many publishes may be under way, and what each of them needs lives until the storage has answered.
+  #guarded (name: string, find: () => Channel, data: unknown, options: PublishOptions = NO_OPTIONS): Promise<PublishResult> {
+    const id = options.id ?? messageId()
+    const failed = (error: unknown): never => {
+      const known = withId(error, id)
+      result.catch(() => {}) // perhaps nobody else does
+      this.#context.onFailure(known, name)
+      throw known
+    }
+    const result = this.#begin(find, data, options, id).catch(failed)
     return result
   }
 
-  async #publish (find: () => Channel, data: unknown, options: PublishOptions, id: string): Promise<PublishResult> {
+  #begin (find: () => Channel, data: unknown, options: PublishOptions, id: string): Promise<PublishResult> {
+    try {
+      const publication = this.#read(find(), data, options, id)
+      const prepared = this.#prepare(publication)
+      const { wait = 'stored', receipt = false, timeout } = options
+      if (wait === 'stored' && !receipt && timeout === undefined && !(prepared instanceof Promise) && !('status' in prepared)) return this.#store(publication, prepared)
+      return this.#publish(publication, prepared, options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  async #publish (publication: Publication, preparing: Draft | Recognised | Promise<Draft | Recognised>, options: PublishOptions): Promise<PublishResult> {
     const { wait = 'stored', timeout = '5s', receipt = false } = options
-    if (receipt && wait === 'accepted') throw new PushError('PUSH_INVALID', "a receipt needs a place in the log: wait for 'stored'")
-    const publication = this.#read(find(), data, options, id)
+    const { channel, id } = publication
     const limit = parseTime(timeout, 'timeout')
-    const preparing = this.#prepare(publication)
     const prepared = preparing instanceof Promise ? await preparing : preparing
     if (wait === 'accepted' && !('status' in prepared)) return this.#accept(publication, prepared)
     const stored = 'status' in prepared ? resultOf(id, prepared) : await this.#store(publication, prepared)
-    const { channel } = publication
     const result = receipt ? { ...stored, receipt: (page?: ReceiptOptions) => this.#context.receipt(channel, stored.position, page) } : stored
     if ('status' in prepared || wait !== 'delivered' || result.position === null) return result
     return this.#delivered(channel.name, result, result.position, limit)
   }
 
-  #read (channel: Channel, data: unknown, { qos, ttl, wait, id: named }: PublishOptions, id: string): Publication {
+  #read (channel: Channel, data: unknown, { qos, ttl, wait, id: named, receipt }: PublishOptions, id: string): Publication {
+    if (receipt && wait === 'accepted') throw new PushError('PUSH_INVALID', "a receipt needs a place in the log: wait for 'stored'")
     if (qos !== undefined && qos !== 0 && qos !== 1 && qos !== 2) throw new PushError('PUSH_INVALID', 'qos must be 0, 1 or 2')
     if (wait !== undefined && wait !== 'accepted' && wait !== 'stored' && wait !== 'delivered') throw new PushError('PUSH_INVALID', "wait must be 'accepted', 'stored' or 'delivered'")
     if (typeof id !== 'string' || id.length === 0 || id.length > 128) throw new PushError('PUSH_INVALID', 'id must be a string of 1 to 128 characters')
@@ -100,18 +118,17 @@ export class ServerPublish {
     return known ?? publishing.prepare(publication, null)
   }
 
-  async #store ({ channel, id, qos }: Publication, draft: Draft): Promise<PublishResult> {
-    const outcome = await this.#send(channel, qos, draft)
-    if (outcome === null && qos > 0) throw new PushError('PUSH_INTERNAL', `no outcome for ${channel.name}`)
-    if (outcome?.status === 'stored' && channel.kind === 'inbox') this.#context.onSent(channel, outcome.position, draft)
-    return resultOf(id, outcome)
+  #store (publication: Publication, draft: Draft): Promise<PublishResult> {
+    const { publishing } = this.#context
+    const { channel, id, qos } = publication
+    if (qos > 0 || channel.rules.history) return publishing.append(channel, [draft]).then(([outcome]) => this.#stored(publication, draft, outcome))
+    return publishing.broadcast(channel, draft).then(() => resultOf(id, null))
   }
 
-  async #send (channel: Channel, qos: QoS, draft: Draft): Promise<AppendOutcome | null> {
-    const { publishing } = this.#context
-    if (qos > 0 || channel.rules.history) return (await publishing.append(channel, [draft]))[0] ?? null
-    await publishing.broadcast(channel, draft)
-    return null
+  #stored ({ channel, id, qos }: Publication, draft: Draft, outcome: AppendOutcome | undefined): PublishResult {
+    if (outcome === undefined && qos > 0) throw new PushError('PUSH_INTERNAL', `no outcome for ${channel.name}`)
+    if (outcome?.status === 'stored' && channel.kind === 'inbox') this.#context.onSent(channel, outcome.position, draft)
+    return resultOf(id, outcome ?? null)
   }
 
   // Validated and encoded now, stored soon.

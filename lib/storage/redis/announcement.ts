@@ -26,13 +26,22 @@ export function decodeAnnouncement (bytes: Buffer): Announcement {
 
 /** Announces messages that have no place in the log. */
 export function encodeVolatile (bodies: readonly Uint8Array[]): Buffer {
-  const parts: Uint8Array[] = [Buffer.from('V')]
-  for (const body of bodies) {
-    const head = Buffer.alloc(HEAD)
-    head.writeUInt32BE(body.byteLength)
-    parts.push(head, body)
+  return Buffer.concat([Buffer.from('V'), encodeRecords(bodies.map((body) => ({ qos: 0, body })))])
+}
+
+/** Records as they are announced. */
+export function encodeRecords (records: readonly FeedRecord[]): Buffer {
+  let length = 0
+  for (const { body } of records) length += HEAD + body.byteLength
+  const bytes = Buffer.allocUnsafe(length)
+  let at = 0
+  for (const { qos, body } of records) {
+    bytes.writeUInt32BE(body.byteLength, at)
+    bytes[at + 4] = qos
+    bytes.set(body, at + HEAD)
+    at += HEAD + body.byteLength
   }
-  return Buffer.concat(parts)
+  return bytes
 }
 
 function decodeRecords (bytes: Buffer, start: number): FeedRecord[] {

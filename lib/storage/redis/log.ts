@@ -4,9 +4,11 @@ import type { AppendOutcome, Draft, DraftKey, LogStore, Page, Recognised, Retent
 import type { QoS } from '../../../types/message.js'
 import type { Argument, Reply } from './connection.js'
 import type { Operations } from './operations.js'
-import type { ChannelKeys, Keys } from './keys.js'
-import { APPEND, READ, RECOGNISE, TEND } from './lua/log.js'
+import type { Keys } from './keys.js'
+import { APPEND } from './lua/append.js'
+import { READ, RECOGNISE, TEND } from './lua/log.js'
 import { Lanes } from './lanes.js'
+import { addKey, addRuns } from './runs.js'
 
 /** What a log is called that may have to be made anew. */
 export const newEpoch = (): string => randomBytes(9).toString('base64url')
@@ -36,42 +38,32 @@ export class RedisLog implements LogStore {
     this.#lanes = new Lanes({ ...parts, append: (channel, drafts, retention) => this.#append(channel, drafts, retention) })
   }
 
-  async append (channel: string, drafts: readonly Draft[], retention: Retention): Promise<readonly AppendOutcome[]> {
-    if (drafts.some(({ body }) => body.byteLength > retention.bytes)) throw new PushError('PUSH_STORAGE_FULL', 'larger than all that the channel keeps')
-    return await this.#lanes.append(channel, drafts, retention)
+  append (channel: string, drafts: readonly Draft[], retention: Retention): Promise<readonly AppendOutcome[]> {
+    for (const { body } of drafts) {
+      if (body.byteLength > retention.bytes) return Promise.reject(new PushError('PUSH_STORAGE_FULL', 'larger than all that the channel keeps'))
+    }
+    return this.#lanes.append(channel, drafts, retention)
   }
 
   async #append (channel: string, drafts: readonly Draft[], retention: Retention): Promise<AppendOutcome[]> {
     const { appending, announce } = this.#parts
     const of = this.#parts.keys.channel(channel)
     const keys = [of.meta, of.log]
-    const args: Argument[] = [newEpoch(), announce, of.feed, retention.limit, retention.bytes, Math.ceil(retention.ttl), drafts.length]
-    for (const { qos, ttl = 0, body, ...key } of drafts) {
-      args.push(qos, Math.ceil(ttl), body)
-      addKey(of, key, keys, args)
-    }
-    const [epoch, ...told] = await appending.write(APPEND, { keys, args, tag: of.tag }) as [Buffer, ...number[]]
-    return drafts.map((_, i) => {
-      const outcome = recognised(String(epoch), told[2 * i] as number, told[2 * i + 1] as number)
-      return outcome ?? { status: 'stored', position: { epoch: String(epoch), offset: told[2 * i + 1] as number } }
-    })
+    const runs: Argument[] = []
+    const count = addRuns(of, drafts, keys, runs)
+    const args = [newEpoch(), announce, of.feed, retention.limit, retention.bytes, Math.ceil(retention.ttl), count, ...runs]
+    const [epoch, first, ...others] = await appending.write(APPEND, { keys, args, tag: of.tag }) as [Buffer, number, ...number[]]
+    return outcomes(String(epoch), first, others, drafts.length)
   }
 
-  async recognise (channel: string, { publisher, id }: DraftKey): Promise<Recognised | null> {
+  async recognise (channel: string, key: DraftKey): Promise<Recognised | null> {
     const of = this.#parts.keys.channel(channel)
     const keys = [of.meta, of.log]
-    const args: Argument[] = [newEpoch(), kindOf({ publisher, id })]
-    if (publisher !== undefined) {
-      keys.push(publisherKey(of, publisher.id))
-      args.push(publisher.sequence)
-    }
-    if (id !== undefined) {
-      keys.push(idKey(of, id.id))
-      args.push(id.fingerprint)
-    }
+    const args: Argument[] = [newEpoch()]
+    addKey(of, key, keys, args)
     // Where replicas must have what is acknowledged, they must have what is acknowledged again.
     const [epoch, status, offset] = await this.#parts.appending.read(RECOGNISE, { keys, args, tag: of.tag }) as [Buffer, number, number]
-    return recognised(String(epoch), status, offset)
+    return status === 0 ? null : recognised(String(epoch), status, offset)
   }
 
   async read (channel: string, query: { from: number, limit: number, bytes: number }): Promise<Page> {
@@ -122,28 +114,23 @@ function readContinued (text: string): NonNullable<Page['continues']> {
   })
 }
 
-const publisherKey = ({ root }: ChannelKeys, id: string): string => `${root}:publisher:${id}`
-const idKey = ({ root }: ChannelKeys, id: string): string => `${root}:id:${id}`
-
-function kindOf ({ publisher, id }: { readonly publisher: unknown, readonly id: unknown }): string {
-  return publisher === undefined ? id === undefined ? '-' : 'i' : id === undefined ? 'p' : 'b'
+// The script says from where on drafts were stored, and which ones were not: their number, status and offset.
+function outcomes (epoch: string, first: number, others: readonly number[], count: number): AppendOutcome[] {
+  const told: AppendOutcome[] = []
+  let offset = first
+  for (let i = 0, at = 0; i < count; i++) {
+    if (others[at] === i) {
+      told.push(recognised(epoch, others[at + 1] as number, others[at + 2] as number))
+      at += 3
+    } else {
+      told.push({ status: 'stored', position: { epoch, offset: offset++ } })
+    }
+  }
+  return told
 }
 
-function addKey (of: ChannelKeys, { publisher, id }: DraftKey, keys: string[], args: Argument[]): void {
-  args.push(kindOf({ publisher, id }))
-  if (publisher !== undefined) {
-    keys.push(publisherKey(of, publisher.id))
-    args.push(publisher.sequence, Math.ceil(publisher.ttl))
-  }
-  if (id !== undefined) {
-    keys.push(idKey(of, id.id))
-    args.push(id.fingerprint, Math.ceil(id.ttl))
-  }
-}
-
-// As the scripts say it; `null` for what is neither a duplicate nor a conflict.
-function recognised (epoch: string, status: number, offset: number): Recognised | null {
-  if (status === 0) return null
+// As the scripts say it.
+function recognised (epoch: string, status: number, offset: number): Recognised {
   if (status === 2) return { status: 'conflict' }
   return { status: 'duplicate', position: offset === 0 ? null : { epoch, offset } }
 }

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
-import type { StorageAdapter } from '../../../types/storage.js'
+import type { DraftKey, IdKey, StorageAdapter } from '../../../types/storage.js'
 import { HALF, PAST, ROOM, TTL, append, by, draft, outcomesAre, readAll, texts, withId, type Kit } from './kit.js'
 
 /** How repeats are recognised: by publisher, by id, by both, and without appending. */
 export function repeats (kit: Kit): void {
   byPublisher(kit)
   byId(kit)
+  byFreshId(kit)
   byBoth(kit)
   recognising(kit)
 }
@@ -82,6 +83,38 @@ function byId (kit: Kit): void {
     outcomesAre(await append(storage, ROOM, draft('a', withId('i', 'f', TTL))), ['duplicate 1'])
     await kit.advance(PAST)
     outcomesAre(await append(storage, ROOM, draft('a', withId('i', 'f', TTL)), draft('?', withId('i', 'other'))), ['duplicate 1', 'conflict'])
+  })
+}
+
+function byFreshId (kit: Kit): void {
+  const asked = (name: string, fingerprint = name, ttl?: number): DraftKey => withId(`GroupOfIds_-0000000${name}`, fingerprint, ttl)
+  const fresh = (name: string, ttl?: number): DraftKey => ({ id: { ...asked(name, name, ttl).id as IdKey, fresh: true } })
+
+  kit.open('repeats: fresh ids are remembered as any other, each by itself', async (storage) => {
+    outcomesAre(await append(storage, ROOM, draft('a', fresh('a')), draft('b', fresh('b')), draft('none')), ['stored 1', 'stored 2', 'stored 3'])
+    outcomesAre(await append(storage, ROOM, draft('c', fresh('c'))), ['stored 4'])
+    outcomesAre(await append(storage, ROOM, draft('b', asked('b')), draft('c', asked('c')), draft('?', asked('a', 'other')), draft('d', asked('d'))), ['duplicate 2', 'duplicate 4', 'conflict', 'stored 5'])
+    assert.equal((await storage.log.recognise(ROOM, asked('a')))?.status, 'duplicate')
+    assert.equal((await storage.log.recognise(ROOM, asked('c', 'other')))?.status, 'conflict')
+    assert.equal(await storage.log.recognise(ROOM, asked('e')), null)
+    assert.deepEqual(texts((await readAll(storage)).records), ['a', 'b', 'none', 'c', 'd'])
+  })
+
+  kit.open('repeats: an append of fresh ids that comes twice is stored once', async (storage) => {
+    const drafts = [draft('a', fresh('a')), draft('b', fresh('b'))]
+    await append(storage, ROOM, ...drafts)
+    await append(storage, ROOM, draft('c', fresh('c')))
+    outcomesAre(await append(storage, ROOM, ...drafts), ['duplicate 1', 'duplicate 2'])
+    outcomesAre(await append(storage, ROOM, draft('c', fresh('c'))), ['duplicate 3'])
+  })
+
+  kit.open('repeats: a fresh id is remembered for its ttl at least, beyond its record, and longer once it came again', async (storage) => {
+    await append(storage, ROOM, draft('a', fresh('a', TTL)))
+    await storage.log.append(ROOM, [draft('b'), draft('c')], { limit: 1, bytes: 1000, ttl: TTL })
+    await kit.advance(HALF)
+    outcomesAre(await append(storage, ROOM, draft('a', asked('a', 'a', TTL))), ['duplicate 1'])
+    await kit.advance(PAST)
+    outcomesAre(await append(storage, ROOM, draft('a', asked('a', 'a', TTL))), ['duplicate 1'])
   })
 }
 

@@ -107,10 +107,14 @@ local function keep (s, limit, most, ttl)
   end
 end
 
-local function put (s, body, qos, ttl)
+-- What the entries of an append begin and end with.
+local function stamp () return int(now()) .. ':' end
+local function lasting (ttl) return ':' .. int(ttl > 0 and now() + ttl or 0) end
+
+-- Beyond the limit as well: the oldest records are taken off afterwards, all at once.
+local function put (s, body, qos, stamp, lasting)
   s.head = s.head + 1
-  local till = ttl > 0 and now() + ttl or 0
-  redis.call('XADD', s.log, 'MAXLEN', '=', int(s.limit), int(s.head) .. '-0', 'm', int(now()) .. ':' .. int(s.bytes) .. ':' .. qos .. ':' .. int(till), 'b', body)
+  redis.call('XADD', s.log, int(s.head) .. '-0', 'm', stamp .. int(s.bytes) .. ':' .. qos .. lasting, 'b', body)
   s.bytes = s.bytes + #body
 end
 
@@ -147,7 +151,7 @@ end
 
 -- What a message of this sequence is by its publisher: 0 new or 1 a repeat, and its offset, or 0; then the last sequence there was, and its offset.
 local function by_publisher (s, publisher, sequence)
-  local last, offset, origin = string.match(publisher and redis.call('GET', publisher) or '', '^(%d+) (%d+) (.+)$')
+  local last, offset, origin = string.match(redis.call('GET', publisher) or '', '^(%d+) (%d+) (.+)$')
   if last == nil then return 0, 0 end
   last, offset = tonumber(last), origin == s.origin and tonumber(offset) or 0
   if sequence > last then return 0, 0, last, offset end
@@ -159,46 +163,30 @@ local function by_id (s, remembered, print)
   if not remembered then return 0, 0 end
   local same, offset, origin = string.match(remembered, '^(%S*) (%d+) (.+)$')
   return same == print and 1 or 2, origin == s.origin and tonumber(offset) or 0
-end`
+end
 
-/**
- * Appends drafts. Keys: the log's two; for each draft, where it has one, its publisher's and its id's. Arguments: an epoch, the command and the channel
- * to announce with, the retention (limit, bytes, ttl), how many; each: qos, ttl or 0, body, and which keys it has (`p`, `i`, `b` for both or `-`), with sequence and ttl, fingerprint and ttl.
- * Reply: the epoch, then of each draft `0` stored, `1` duplicate or `2` conflict, and its offset, or 0.
- */
-export const APPEND = script('append', 'grow', `
-  local s = open(key(), key(), arg())
-  local command, channel = arg(), arg()
-  keep(s, number(), number(), number())
-  local replies, parts, from, to = { s.epoch }, {}, s.head + 1, s.head
-  for _ = 1, number() do
-    local qos, ttl, body, keys = arg(), number(), arg(), arg()
-    local publisher, sequence, lives, id, print, remembered
-    if keys == 'p' or keys == 'b' then publisher, sequence, lives = key(), number(), number() end
-    if keys == 'i' or keys == 'b' then id, print, remembered = key(), arg(), number() end
-    local status, offset, last, at = by_publisher(s, publisher, sequence)
-    if status == 0 and id then
-      status, offset = by_id(s, redis.call('SET', id, print .. ' ' .. int(s.head + 1) .. ' ' .. s.origin, 'NX', 'GET', 'PX', int(remembered)), print)
+-- The same by what is known of its group: of each run a line, the first offset, the origin, and each name with its fingerprint.
+local function by_group (s, group, name, print)
+  for first, origin, names in string.gmatch(redis.call('GET', group) or '', '\\n(%d+) (%S+) ([^\\n]+)') do
+    local offset = tonumber(first)
+    for each, same in string.gmatch(names, '(%S+) (%S+)') do
+      if each == name then return same == print and 1 or 2, origin == s.origin and offset or 0 end
+      offset = offset + 1
     end
-    if status == 0 then
-      put(s, body, qos, ttl)
-      offset = s.head
-      parts[#parts + 1] = record(body, qos)
-    end
-    if status == 1 and id and by_id(s, redis.call('GET', id), print) == 1 then redis.call('PEXPIRE', id, int(remembered), 'GT') end
-    if publisher and status ~= 2 then
-      local longest = math.max(lives, redis.call('PTTL', publisher))
-      local newest = (last and last >= sequence) and last or sequence
-      local position = (last and last >= sequence) and at or offset
-      redis.call('SET', publisher, int(newest) .. ' ' .. int(position) .. ' ' .. s.origin, 'PX', int(longest))
-    end
-    replies[#replies + 1] = status
-    replies[#replies + 1] = status == 2 and 0 or offset
   end
-  settle(s)
-  linger(s)
-  announce(command, channel, s, from, parts)
-  return replies`, LOG)
+  return 0, 0
+end
+
+-- Names of fresh ids that all come again, because the call itself came twice: the offset of the first one, or 0. Otherwise nil, and they are remembered.
+local function fresh (s, group, remembered, names)
+  local line = '\\n' .. int(s.head + 1) .. ' ' .. s.origin .. ' ' .. names
+  local known = redis.call('SET', group, line, 'NX', 'GET', 'PX', remembered)
+  if not known then return nil end
+  for first, origin, same in string.gmatch(known, '\\n(%d+) (%S+) ([^\\n]+)') do
+    if same == names then return origin == s.origin and tonumber(first) or 0 end
+  end
+  redis.call('SET', group, known .. line, 'PX', remembered)
+end`
 
 /**
  * What an append would say of a key. Makes no log where there is none. Keys and arguments: as a draft of it, after the log's two keys and an epoch. Reply: the epoch; `0` new, `1` or `2`;
@@ -212,8 +200,12 @@ export const RECOGNISE = script('recognise', 'write', `
     linger(s)
   end
   local keys, status, offset = arg(), 0, 0
-  if keys == 'p' or keys == 'b' then status, offset = by_publisher(s, key(), number()) end
-  if status == 0 and (keys == 'i' or keys == 'b') then status, offset = by_id(s, redis.call('GET', key()), arg()) end
+  if keys == 'p' or keys == 'b' then status, offset = by_publisher(s, key(), number(), arg()) end
+  if status == 0 and (keys == 'i' or keys == 'b') then
+    local id, print, _, name = key(), arg(), arg(), arg()
+    if name ~= '' then status, offset = by_group(s, key(), name, print) end
+    if status == 0 then status, offset = by_id(s, redis.call('GET', id), print) end
+  end
   return { s.epoch or candidate, status, offset }`, LOG)
 
 /**

@@ -32,7 +32,7 @@ local function fits (event, most)
 end
 
 local function tell (s, event, command, channel)
-  put(s, event, '1', 0)
+  put(s, event, '1', stamp(), lasting(0))
   settle(s)
   announce(command, channel, s, s.head, { record(event, '1') })
 end`

@@ -37,7 +37,8 @@ local keyed, argued, now_is = 0, 1, nil
 local function key () keyed = keyed + 1 return KEYS[keyed] end
 local function arg () argued = argued + 1 return ARGV[argued] end
 local function number () return tonumber(arg()) end
-local function int (n) return string.format('%.0f', n) end
+local format = string.format
+local function int (n) return format('%d', n) end
 local function now ()
   if now_is == nil then
     local time = redis.call('TIME')
