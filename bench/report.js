@@ -8,6 +8,8 @@ const COLUMNS = {
   publisherCpu: { title: 'publisher µs', show: (value) => significant(value) },
   redisCpu: { title: 'Redis µs', show: (value) => significant(value) },
   followerCpu: { title: 'other node µs', show: (value) => significant(value) },
+  commands: { title: 'calls of nodes', show: (value) => Math.round(value).toLocaleString('en') },
+  reads: { title: 'reads of logs', show: (value) => Math.round(value).toLocaleString('en') },
   rss: { title: 'RSS MB', show: (value) => value.toFixed(0) }
 }
 const ALWAYS = ['rate', 'loadCpu']

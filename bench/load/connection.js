@@ -120,6 +120,11 @@ export class Connection {
     return 0
   }
 
+  /** From now on the server is at another port. */
+  moved (port) {
+    this.#port = port
+  }
+
   /** For the wire: the server has confirmed. */
   ready () {
     this.isReady = true

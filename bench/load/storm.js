@@ -15,16 +15,21 @@ export class Storm {
   #arrived = 0 // messages, on all connections
   #expected = 0
   #onArrived = null
+  #isLossExpected = false
 
-  /** @param {{ subscribers: number }} options */
-  constructor (wire, port, { subscribers }) {
+  /**
+   * @param {number | number[]} port of one node or several, on which clients are spread evenly
+   * @param {{ subscribers: number, channels?: number }} options
+   */
+  constructor (wire, port, { subscribers, channels = 1 }) {
+    const ports = [port].flat()
     this.#wire = wire
     this.#witness = new Witness(wire, wire.data)
-    this.#connections = Array.from({ length: subscribers }, () => new Connection(wire, port, {
+    this.#connections = Array.from({ length: subscribers }, (_, i) => new Connection(wire, ports[i % ports.length], {
       role: 'subscriber',
-      channel: 'c/000000',
+      channel: `c/${String(Math.floor(i / ports.length) % channels).padStart(6, '0')}`,
       onMessages: (_, count) => this.#arrive(count),
-      onError: (error) => { throw error }
+      onError: (error) => { if (!this.#isLossExpected) throw error }
     }))
     this.#connections[0].witness = this.#witness
   }
@@ -45,6 +50,17 @@ export class Storm {
   /** Drops all connections. */
   cut () {
     for (const connection of this.#connections) connection.cut()
+  }
+
+  /** The nodes are about to vanish. */
+  expectLoss () {
+    this.#isLossExpected = true
+  }
+
+  /** The nodes are at other ports now. */
+  moved ({ ports }) {
+    this.#connections.forEach((connection, i) => connection.moved(ports[i % ports.length]))
+    this.#isLossExpected = false
   }
 
   /** Connects all again at once, and measures until each has the messages it missed (those from `first` on, `missed` of them). */

@@ -12,13 +12,16 @@ export class RedisNodes {
   peer
   /** @type {import('../peers/redis.js').RedisServer | null} */
   redis = null
+  /** What becomes of its nodes in a storm: see redis-storm.js. */
+  storm
   #options
   #started = []
 
   /** @param {import('./contest.js').ContestantOptions} options */
-  constructor ({ name, peer, server = {} }) {
+  constructor ({ name, peer, server = {}, storm = {} }) {
     this.name = name
     this.peer = peer
+    this.storm = storm
     this.#options = server
   }
 
@@ -34,7 +37,7 @@ export class RedisNodes {
 
   /** Starts a node. @returns {Promise<import('../peers/index.js').Server>} */
   async startNode (options, core = LOAD_CORE) {
-    const node = await peers[this.peer].start({ redis: this.redis.port, ...this.#options, ...options }, core)
+    const node = await peers[this.peer].start({ ...(this.redis !== null && { redis: this.redis.port }), ...this.#options, ...options }, core)
     this.#started.push(node)
     return node
   }
@@ -49,11 +52,17 @@ export class RedisNodes {
       return { node, load: null, follow: (what, argument) => node.call('do', { what, argument }) }
     }
     const node = await this.startNode(options)
+    const { pid, call } = await this.startLoad(node.port, { kind: 'follower', qos, channel })
+    return { node, load: pid, follow: call }
+  }
+
+  /** Starts a load generator and lets it connect. `call` asks it for something. */
+  async startLoad (port, load) {
     const child = startChild(process.execPath, [LOAD_PROGRAM], { core: LOAD_CORE, ipc: true })
     this.#started.push({ stop: () => stopChild(child) })
     const remote = new Remote(child, `load of ${this.name}`)
-    await remote.call('open', { peer: this.peer, port: node.port, load: { kind: 'follower', qos, channel } })
-    return { node, load: child.pid, follow: (what, argument = {}) => remote.call('do', { what, argument }) }
+    await remote.call('open', { peer: this.peer, port, load })
+    return { pid: child.pid, call: (what, argument = {}) => remote.call('do', { what, argument }) }
   }
 
   async stop () {

@@ -27,8 +27,8 @@ export async function measureRedisPublish (trial, settings) {
   return [...rows, ...notInstalled(asked)]
 }
 
-// A node that publishes, and another one with a subscriber.
-class Pair {
+/** A node that publishes, and another one with a subscriber. */
+export class Pair {
   publishes = 0
   #publisher
   #follower
@@ -57,6 +57,7 @@ class Pair {
     this.#published = 1
   }
 
+  /** Publishes so many messages, and measures until all of them have arrived. */
   async run (count) {
     const first = this.#published
     const total = this.#published = first + count

@@ -1,7 +1,8 @@
 import { readFileSync, readdirSync } from 'node:fs'
 
-/** Time all threads of a process have spent on a core until now, user and system, in nanoseconds. */
+/** Time all threads of a process, or of several, have spent on a core until now, user and system, in nanoseconds. */
 export function cpuOf (pid) {
+  if (Array.isArray(pid)) return pid.reduce((sum, each) => sum + cpuOf(each), 0)
   let sum = 0
   for (const thread of readdirSync(`/proc/${pid}/task`)) {
     try {

@@ -6,6 +6,8 @@ import { latency } from './latency.js'
 import { memory } from './memory.js'
 import { qos1 } from './qos1.js'
 import { redisOne, redisPublish } from './redis-publish.js'
+import { redisQuiet } from './redis-quiet.js'
+import { redisStorm } from './redis-storm.js'
 import { slowReader } from './slow-reader.js'
 import { storm } from './storm.js'
 
@@ -37,4 +39,4 @@ import { storm } from './storm.js'
  * @property {Record<string, number>} [more]
  * @property {string[]} notes
  */
-export const scenarios = { fanout, channels, qos1, compressed, latency, memory, storm, growth, 'slow-reader': slowReader, 'redis-publish': redisPublish, 'redis-one': redisOne }
+export const scenarios = { fanout, channels, qos1, compressed, latency, memory, storm, growth, 'slow-reader': slowReader, 'redis-publish': redisPublish, 'redis-one': redisOne, 'redis-quiet': redisQuiet, 'redis-storm': redisStorm }
