@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 /** The folder of the product. */
@@ -11,9 +11,10 @@ export function npm (folder, ...args) {
   execFileSync('npm', args, { cwd: folder, stdio: ['ignore', 2, 2] })
 }
 
-/** Installs what the benchmark depends on, unless it is there. */
+/** Installs what the benchmark depends on, unless all of it is there. */
 export function installPeers () {
-  if (!existsSync(`${BENCH}node_modules`)) npm(BENCH, 'ci')
+  const { dependencies } = JSON.parse(readFileSync(`${BENCH}package.json`, 'utf8'))
+  if (!Object.keys(dependencies).every((name) => existsSync(`${BENCH}node_modules/${name}`))) npm(BENCH, 'ci')
 }
 
 /** Builds the product. Returns where. */

@@ -55,9 +55,9 @@ export class Contestant {
  * Who takes part in a trial: those asked for, each with its name. Of a comparison of trees: this plugin alone, once for each tree.
  * @returns {(ContestantOptions & { name: string })[]}
  */
-export function entrants ({ contestants }, { names, trees, dist }) {
+export function entrants ({ contestants, needs }, { names, trees, dist }) {
   return contestants.flatMap((each) => {
-    const named = { ...each, name: each.name ?? each.peer }
+    const named = { ...each, needs, name: each.name ?? each.peer }
     const builtFrom = (folder, name) => ({ ...named, name, server: { ...each.server, dist: folder } })
     if (trees !== undefined && each.peer !== 'fastify-push') return []
     if (trees !== undefined) return trees.map((tree) => builtFrom(tree.dist, named.name === each.peer ? tree.name : `${named.name}, ${tree.name}`))
@@ -67,7 +67,7 @@ export function entrants ({ contestants }, { names, trees, dist }) {
 }
 
 /** Whether a contestant can be started here. */
-export const isInstalled = ({ peer }) => peers[peer].version() !== null
+export const isInstalled = ({ peer, needs = [] }) => [peer, ...needs].every((name) => peers[name].version() !== null)
 
 /** The rows of those that cannot. */
 export const notInstalled = (asked) => asked.filter((each) => !isInstalled(each)).map(({ name, peer }) => ({ name, peer, notes: ['not installed'] }))
@@ -95,6 +95,7 @@ export async function withContestants (options, work) {
  * @typedef {object} ContestantOptions
  * @property {string} peer
  * @property {string} [name] in the table; the peer's by default
+ * @property {string[]} [needs] other peers whose programs it needs; said by the trial
  * @property {object} [server] options of the server
  * @property {object} [load] options of the load, over those of the trial
  * @property {{ what: string, argument: object }} [prepare] what the server is asked to do before anybody connects

@@ -26,6 +26,7 @@ import { storm } from './storm.js'
  * @property {import('../measuring/contest.js').ContestantOptions[]} contestants
  * @property {string} [baseline] the row that the others' ratios refer to
  * @property {{ row: string, of: string, atLeast?: number, atMost?: number }[]} targets of the ratio of two rows' medians
+ * @property {string[]} [needs] peers whose programs all contestants need
  * @property {string[]} [columns] what else the table shows; see report.js
  * @property {(self: Trial, settings: import('../settings.js').Settings) => Promise<Row[]>} measure
  *

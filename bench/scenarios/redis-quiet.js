@@ -19,6 +19,7 @@ export const redisQuiet = {
     ],
     targets: [STREAMS, PUBSUB].map((of) => ({ row: 'fastify-push', of, atMost: 0 })),
     columns: ['bytes'],
+    needs: ['ioredis'],
     measure: measureRedisQuiet
   }]
 }

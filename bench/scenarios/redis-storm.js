@@ -27,6 +27,7 @@ function storm (subscribers, channels) {
       { row: 'Redis, killed', of: 'memory, cut off' }
     ],
     columns: ['perConnection', 'commands', 'reads'],
+    needs: ['ioredis'],
     measure: measureRedisStorm
   }
 }

@@ -10,12 +10,12 @@ import { Turns } from './turns.js'
 const HOUR = 3_600_000
 
 /**
- * Options: `recovery`; `redis`, the port of a Redis that nodes share, and `adapter`, `pubsub` or `streams`; `channel`, to publish to in turns.
+ * Options: `recovery`; `redis`, the port of a Redis that nodes share, and `adapter`, `pubsub` or `streams`; `pipelined`, ioredis' automatic pipelining; `channel`, to publish to in turns.
  * Handlers: `publish` messages of the server's own; `connections`, how many there are; those of turns.js.
  */
-serve(async ({ recovery = false, redis, adapter, channel }) => {
+serve(async ({ recovery = false, redis, adapter, pipelined = false, channel }) => {
   const server = createServer()
-  const sharing = redis === undefined ? null : sharedBy(redis, adapter)
+  const sharing = redis === undefined ? null : sharedBy(redis, adapter, pipelined)
   const io = new Server(server, {
     transports: ['websocket'],
     perMessageDeflate: false,
@@ -53,8 +53,8 @@ serve(async ({ recovery = false, redis, adapter, channel }) => {
 })
 
 // An adapter, and Redis' answer to what it sent last: `emit` itself does not say when a message has reached Redis.
-function sharedBy (port, kind) {
-  const client = new Redis({ port, enableAutoPipelining: process.env.AP === '1' })
+function sharedBy (port, kind, pipelined) {
+  const client = new Redis({ port, enableAutoPipelining: pipelined })
   const command = kind === 'streams' ? 'xadd' : 'publish'
   const send = client[command]
   let answer
