@@ -52,6 +52,7 @@ const plugin: FastifyPluginAsync<FastifyPushOptions> = async (fastify, options) 
   for (const [pattern, channel] of Object.entries(options.channels ?? {})) broker.declare(pattern, channel)
   if (options.authenticate === undefined) fastify.log.warn('push: every connection is anonymous: no `authenticate` was given')
   await broker.open()
+  fastify.addHook('onClose', () => keepAlive(broker.close())) // also where the start fails from here on
   const service = new Service(broker)
   const control = new Control(service, onError)
   await control.open()
@@ -63,7 +64,6 @@ const plugin: FastifyPluginAsync<FastifyPushOptions> = async (fastify, options) 
     await service.close()
     await control.close()
   })
-  fastify.addHook('onClose', () => keepAlive(broker.close()))
   const pushOf = perInstance(fastify, broker.hooks.root, (scope) => face(broker, service, control, scope))
   fastify.decorate('push', {
     getter () { return pushOf(this) },

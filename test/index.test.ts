@@ -206,6 +206,15 @@ t.test('a storage that does not open ends the start with its code', async (t) =>
   await app.close()
 })
 
+t.test('a start that fails once the storage is open leaves it to be closed', async (t) => {
+  const storage = overStorage(memoryStorage(), { feed: () => ({ join: async () => { throw new PushError('PUSH_STORAGE_UNAVAILABLE') } }) })
+  const { app } = makeHost()
+  await t.rejects(async () => { await app.register(fastifyPush, { storage }) }, { code: 'PUSH_STORAGE_UNAVAILABLE' })
+  t.equal((await storage.health()).ok, true)
+  await app.close()
+  t.equal((await storage.health()).ok, false)
+})
+
 t.test('the storage is closed after the connections, with their cursors written', async (t) => {
   const order: string[] = []
   const memory = memoryStorage()
