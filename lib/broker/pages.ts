@@ -13,8 +13,8 @@ const LIFE = 500
 /** Bytes that are kept for others at the most, about. */
 const KEPT_BYTES = 16 * 1024 * 1024
 
-/** Pages of one channel that are looked at for the place somebody asks for. */
-const LOOKED_AT = 8
+/** Offsets by which it is found which pages hold a place. */
+const BLOCK = 128
 
 /** Bytes of a record that are not its body, about. */
 const RECORD_BYTES = 128
@@ -61,6 +61,13 @@ export class SharedPage {
     return bytes
   }
 
+  /** The same of a part, whose records are those of another page: its frames alone. */
+  get ownBytes (): number {
+    let bytes = RECORD_BYTES
+    for (const { body } of this.page.records) bytes += body?.byteLength ?? 0
+    return bytes
+  }
+
   /** Its frames, in order. `rewound`: up to there QoS 0 records are sent too. */
   portions (rewound: number): readonly Portion[] {
     // Beyond the page's ends all are alike.
@@ -102,10 +109,11 @@ export class Pages {
   readonly #clock: Clock
   /** What is being read, by log. */
   readonly #pending = new Map<string, Pending[]>()
-  // In the order in which they were kept.
-  readonly #kept = new Map<string, Kept>()
-  /** The last few that were read, by log. */
-  readonly #recent = new Map<string, Kept[]>()
+  // Each in the order in which they were kept.
+  readonly #wholes = new Map<string, Kept>()
+  readonly #parts = new Map<string, Kept>()
+  /** The keys of the wholes that reach into a block, by log and block. */
+  readonly #blocks = new Map<string, Set<string>>()
   #bytes = 0
   #sweeping = false
 
@@ -124,33 +132,39 @@ export class Pages {
     const { channel, epoch, stale, from, limit } = query
     const log = `${channel}\n${epoch}\n${stale ? 1 : 0}`
     const key = `${log}\n${from}\n${limit}`
-    const found = this.#kept.get(key)
-    if (found !== undefined && this.#isYoung(found)) return found.page
-    const same = this.#same(log, query)
-    if (same !== undefined) return await same
-    // What is on its way may hold this place too.
-    const around = this.#pending.get(log)?.find((read) => read.from <= from && from < read.from + read.limit)
-    if (around !== undefined) await around.page
-    return this.#part(key, log, query) ?? await (this.#same(log, query) ?? this.#ask(key, log, query))
-  }
-
-  #same (log: string, { from, limit }: PageQuery): Promise<SharedPage> | undefined {
-    return this.#pending.get(log)?.find((read) => read.from === from && read.limit === limit)?.page
-  }
-
-  // A part of what was just read from another place.
-  #part (key: string, log: string, { wire, epoch, from, limit }: PageQuery): SharedPage | undefined {
-    const isThere = (kept: Kept): boolean => {
-      const { page } = kept.page
-      return page.epoch === epoch && page.from <= from && from < page.from + page.records.length && this.#isYoung(kept)
+    // How far a read goes: less far than it wants to where records are large.
+    let reach = Infinity
+    for (;;) {
+      const found = this.#find(key, log, query)
+      if (found !== undefined) return await found
+      // What is on its way may hold this place too.
+      const around = this.#pending.get(log)?.find((read) => read.from <= from && from < read.from + Math.min(read.limit, reach))
+      if (around === undefined) return await this.#ask(key, log, query)
+      const { page } = await around.page
+      const isShort = page.epoch === epoch && page.from <= from && page.records.length > 0
+      reach = isShort ? page.records.length : 0
     }
-    const whole = this.#recent.get(log)?.find(isThere)
-    if (whole === undefined) return undefined
-    const { page } = whole.page
-    const start = from - page.from
-    const part = new SharedPage(wire, { ...page, from, records: page.records.slice(start, start + limit) })
-    this.#keep(key, { at: whole.at, page: part, bytes: part.bytes, log })
-    return part
+  }
+
+  // What is there or on its way, or a part of what was just read from another place.
+  #find (key: string, log: string, query: PageQuery): SharedPage | Promise<SharedPage> | undefined {
+    const kept = this.#wholes.get(key) ?? this.#parts.get(key)
+    if (kept !== undefined && this.#isYoung(kept)) return kept.page
+    const { from, limit } = query
+    return this.#pending.get(log)?.find((read) => read.from === from && read.limit === limit)?.page ?? this.#part(key, log, query)
+  }
+
+  #part (key: string, log: string, { wire, epoch, from, limit }: PageQuery): SharedPage | undefined {
+    for (const name of this.#blocks.get(blockOf(log, from)) ?? []) {
+      const whole = this.#wholes.get(name) as Kept
+      const { page } = whole.page
+      if (page.epoch !== epoch || page.from > from || from >= page.from + page.records.length || !this.#isYoung(whole)) continue
+      const start = from - page.from
+      const part = new SharedPage(wire, { ...page, from, records: page.records.slice(start, start + limit) })
+      this.#keep(this.#parts, key, { at: whole.at, page: part, bytes: part.ownBytes, log })
+      return part
+    }
+    return undefined
   }
 
   #ask (key: string, log: string, query: PageQuery): Promise<SharedPage> {
@@ -169,9 +183,7 @@ export class Pages {
   async #read (key: string, log: string, { channel, wire, from, limit }: PageQuery): Promise<SharedPage> {
     const page = new SharedPage(wire, await this.#log.read(channel, { from, limit, bytes: PAGE_BYTES }))
     if (page.page.records.length === 0) return page // the next read may find some
-    const kept = { at: this.#clock.now(), page, bytes: page.bytes, log }
-    this.#recent.set(log, [...this.#recent.get(log) ?? [], kept].slice(-LOOKED_AT))
-    this.#keep(key, kept)
+    this.#keep(this.#wholes, key, { at: this.#clock.now(), page, bytes: page.bytes, log })
     return page
   }
 
@@ -179,25 +191,37 @@ export class Pages {
     return this.#clock.now() - at < LIFE
   }
 
-  #keep (key: string, kept: Kept): void {
+  #keep (among: Map<string, Kept>, key: string, kept: Kept): void {
     this.#forget(key)
-    this.#kept.set(key, kept)
+    among.set(key, kept)
     this.#bytes += kept.bytes
-    for (const oldest of this.#kept.keys()) {
-      if (this.#bytes <= KEPT_BYTES) break
-      this.#forget(oldest)
+    if (among === this.#wholes) {
+      for (const block of blocksOf(kept)) this.#blocks.set(block, (this.#blocks.get(block) ?? new Set()).add(key))
     }
+    // Parts go first: what they were made of may serve others yet.
+    this.#shrink(this.#parts)
+    this.#shrink(this.#wholes)
     this.#sweepLater()
   }
 
+  #shrink (among: ReadonlyMap<string, Kept>): void {
+    for (const oldest of among.keys()) {
+      if (this.#bytes <= KEPT_BYTES) return
+      this.#forget(oldest)
+    }
+  }
+
   #forget (key: string): void {
-    const kept = this.#kept.get(key)
-    if (kept === undefined) return
-    this.#bytes -= kept.bytes
-    this.#kept.delete(key)
-    const recent = this.#recent.get(kept.log)?.filter((each) => each !== kept) ?? []
-    if (recent.length === 0) this.#recent.delete(kept.log)
-    else this.#recent.set(kept.log, recent)
+    const [part, whole] = [this.#parts.get(key), this.#wholes.get(key)]
+    this.#bytes -= (part?.bytes ?? 0) + (whole?.bytes ?? 0)
+    this.#parts.delete(key)
+    if (whole === undefined) return
+    this.#wholes.delete(key)
+    for (const block of blocksOf(whole)) {
+      const keys = this.#blocks.get(block)
+      keys?.delete(key)
+      if (keys?.size === 0) this.#blocks.delete(block)
+    }
   }
 
   #sweepLater (): void {
@@ -205,11 +229,17 @@ export class Pages {
     this.#sweeping = true
     this.#clock.after(LIFE, () => {
       this.#sweeping = false
-      for (const [key, kept] of this.#kept) {
-        if (this.#isYoung(kept)) break
-        this.#forget(key)
+      for (const among of [this.#parts, this.#wholes]) {
+        for (const [key, kept] of among) if (!this.#isYoung(kept)) this.#forget(key)
       }
-      if (this.#kept.size > 0) this.#sweepLater()
+      if (this.#bytes > 0) this.#sweepLater()
     })
   }
+}
+
+const blockOf = (log: string, offset: number): string => `${log}\n${Math.floor(offset / BLOCK)}`
+
+function * blocksOf ({ log, page: { page: { from, records } } }: Kept): Iterable<string> {
+  const end = from + records.length
+  for (let at = from - from % BLOCK; at < end; at += BLOCK) yield blockOf(log, at)
 }

@@ -1,14 +1,17 @@
 import t from 'tap'
 import { Pages, type PageQuery } from '../../lib/broker/pages.js'
 import { ManualClock } from '../../lib/testkit/manual-clock.js'
+import { Random } from '../model/random.js'
 import type { LogStore, Page, StoredRecord } from '../../types/storage.js'
 
 const record = (size = 1, qos: 0 | 1 = 1): StoredRecord => ({ body: Buffer.alloc(size, '1'), qos })
 
-function makePages (answer: () => Page | Promise<Page>) {
+type Read = Parameters<LogStore['read']>[1]
+
+function makePages (answer: (query: Read) => Page | Promise<Page>) {
   const clock = new ManualClock()
   const control = { reads: 0, answer }
-  const log = { read: async () => { control.reads++; return control.answer() } } as unknown as LogStore
+  const log = { read: async (_: string, query: Read) => { control.reads++; return control.answer(query) } } as unknown as LogStore
   return { clock, control, pages: new Pages(log, clock) }
 }
 
@@ -130,4 +133,52 @@ t.test('QoS 0 records are sent to those who asked for them, up to where they did
   t.same(counts(1), [1, 0, 1])
   t.same(counts(1000), [3])
   t.ok(shared.portions(50) === shared.portions(60), 'beyond the end all are alike')
+})
+
+/** Everybody reads on from a place of its own to the end of a log, of which each page has so many records at the most. Returns how often the log was read. */
+async function readAll (records: readonly StoredRecord[], places: readonly number[], most: number, limit = 64) {
+  const answer = async ({ from, limit }: Read): Promise<Page> => {
+    await new Promise(setImmediate)
+    return { ...page(records.slice(from - 1, from - 1 + Math.min(limit, most)), from), head: records.length }
+  }
+  const { control, pages } = makePages(answer)
+  await Promise.all(places.map(async (place) => {
+    for (let from = place; from <= records.length;) {
+      const { page } = await pages.read(query({ from, limit }))
+      if (page.from !== from || page.records.some((record, i) => record !== records[from - 1 + i])) throw new Error(`a wrong page at ${from}`)
+      from += page.records.length
+    }
+  }))
+  return { reads: control.reads, pages }
+}
+
+t.test('a thousand who stand in a thousand places read the log about once', async (t) => {
+  const records = Array.from({ length: 1000 }, () => record(128))
+  const places = records.map((_, i) => i + 1)
+  t.equal((await readAll(records, places, Infinity)).reads, 16, 'in order')
+  for (let seed = 1; seed <= 5; seed++) {
+    const random = new Random(seed)
+    const inNoOrder = places.map((place) => ({ place, at: random.next() })).sort((a, b) => a.at - b.at).map(({ place }) => place)
+    const { reads, pages } = await readAll(records, inNoOrder, Infinity)
+    t.ok(reads <= 100, `${reads} reads`)
+    t.ok(pages.bytes <= 16 * 1024 * 1024)
+  }
+})
+
+t.test('of a page that was cut short those who stand behind it read on together', async (t) => {
+  const records = Array.from({ length: 64 }, () => record())
+  const { reads } = await readAll(records, records.map((_, i) => i + 1), 16)
+  t.ok(reads <= 8, `${reads} reads`)
+})
+
+t.test('parts give way before what they were made of', async (t) => {
+  const records = Array.from({ length: 100 }, () => record(20_000))
+  const { control, pages } = makePages(() => page(records))
+  await pages.read(query())
+  for (let from = 2; from <= 100; from++) await pages.read(query({ from }))
+  t.equal(control.reads, 1)
+  t.ok(pages.bytes <= 16 * 1024 * 1024)
+  await pages.read(query())
+  await pages.read(query({ from: 2 }))
+  t.equal(control.reads, 1, 'a part is made again, and nothing read')
 })
