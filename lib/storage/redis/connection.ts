@@ -75,6 +75,7 @@ export function duplicate (client: Client, connectTimeout: number): Connection |
       scaleReads: 'master',
       shardedSubscribers: false, // they do not notice a server that hangs, nor say what they missed
       clusterRetryStrategy: retryStrategy,
+      clusterNodeRetryStrategy: null, // what is lost is found again by its slots
       retryDelayOnFailover: 0,
       retryDelayOnClusterDown: 0,
       slotsRefreshTimeout: connectTimeout,
