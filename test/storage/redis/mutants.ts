@@ -16,14 +16,22 @@ const ofRepeats = of('lua/log', [
   ['a repeat by sequence is stored', 'if sequence > last then', 'if true then', 'repeats: a sequence up to the last one of its publisher'],
   ['an older repeat is told the position of the last', 'return 1, sequence == last and offset or 0,', 'return 1, offset,', 'repeats: a sequence up to the last one of its publisher'],
   ['a repeat by id is stored', 'if not remembered then return 0, 0 end', 'if true then return 0, 0 end', 'repeats: an id is a duplicate with the same fingerprint'],
-  ['a conflict is taken for a repeat', 'same == print and 1 or 2', '1', 'repeats: an id is a duplicate with the same fingerprint'],
+  ['a conflict is taken for a repeat', 'same == print and 1 or 2, origin == s.origin and tonumber(offset) or 0', '1, origin == s.origin and tonumber(offset) or 0', 'repeats: an id is a duplicate with the same fingerprint'],
+  ['a fresh id is not known again', 'if each == name then return', 'if false then return', 'repeats: fresh ids are remembered as any other'],
+  ['what is recognised by its id is new', "if status == 0 then status, offset = by_id(s, redis.call('GET', id), print) end", '', 'recognise: says what append would say']
+])
+
+const ofAppends = of('lua/append', [
   ['a conflict moves the publisher on', 'if publisher and status ~= 2 then', 'if publisher then', 'repeats: a duplicate by id moves the publisher on'],
-  ['the id is looked at where the publisher knows better', 'if status == 0 and id then', 'if id then', 'repeats: the publisher is looked at before the id'],
-  ['an id is not remembered anew', "redis.call('PEXPIRE', id, int(remembered), 'GT')", '', 'repeats: an id is remembered for its ttl at least'],
-  ['an id runs out at once', "'NX', 'GET', 'PX', int(remembered))", "'NX', 'GET', 'PX', 1)", 'repeats: an id is remembered for its ttl at least'],
+  ['the id is looked at where the publisher knows better', '    if status == 0 then\n      status, offset = by_id(s', '    do\n      status, offset = by_id(s', 'repeats: the publisher is looked at before the id'],
+  ['an id is not remembered anew', "redis.call('PEXPIRE', id, remembered, 'GT')", '', 'repeats: an id is remembered for its ttl at least'],
+  ['an id runs out at once', "'NX', 'GET', 'PX', remembered), print)", "'NX', 'GET', 'PX', 1), print)", 'repeats: an id is remembered for its ttl at least'],
   ['a sequence is remembered for a shorter time than was said', "math.max(lives, redis.call('PTTL', publisher))", 'lives', 'repeats: a shorter ttl does not shorten'],
   ['a late sequence moves the publisher back', 'local newest = (last and last >= sequence) and last or sequence', 'local newest = sequence', 'repeats: a sequence up to the last one of its publisher'],
-  ['what is recognised by its id is new', "status, offset = by_id(s, redis.call('GET', key()), arg())", 'key() arg()', 'recognise: says what append would say']
+  ['a run of fresh ids that comes again is stored again', 'if offset then status = 1 end', '', 'repeats: an append of fresh ids that comes twice'],
+  ['appends are not announced', 'announce(command, channel, s, from, parts)\n  return', 'return', 'feed: every append after joining'],
+  ['appends are announced one too early', 'announce(command, channel, s, from, parts)', 'announce(command, channel, s, from - 1, parts)', 'feed: every append after joining'],
+  ['repeats are announced', 'for i = 0, count - 1 do refused', 'parts[#parts + 1] = run for i = 0, count - 1 do refused', 'feed: a duplicate, a conflict and an empty run']
 ])
 
 const ofLog = of('lua/log', [
@@ -31,24 +39,13 @@ const ofLog = of('lua/log', [
   ['a read begins at the first record', 'from = math.max(from, first)', 'from = first', 'log: a page starts at `from`'],
   ['the bytes of a page are not bounded', 'if bytes < 0 and taken > 0 then', 'if false then', 'log: a page has at most `bytes`'],
   ['a read makes another log each time', 'if not s.epoch then', 'if not s.epoch or s.head == 0 then', 'log: of a channel that has no log, a read makes one'],
+  ['the number of what is kept is not bounded', "redis.call('XTRIM', s.log, 'MAXLEN', '=', int(s.limit))", '', 'retention: keeps the newest `limit` records'],
   ['the size of what is kept is not bounded', 'return s.bytes - s.before > s.most or now()', 'return now()', 'retention: keeps at most `bytes`'],
   ['the age of what is kept is not bounded', 's.most or now() - s.since >= s.ttl', 's.most', 'retention: keeps no record for longer'],
   ['a retention holds for what came after it alone', 'if s.limit ~= limit or', 'if s.limit < limit or', 'retention: each append says it anew'],
   ['a message does not run out', 'if till > 0 and now() >= till then', 'if false then', 'message ttl: the slot stays'],
-  ['appends are not announced', 'announce(command, channel, s, from, parts)\n  return', 'return', 'feed: every append after joining'],
-  ['appends are announced one too early', '{}, s.head + 1, s.head', '{}, s.head, s.head', 'feed: every append after joining'],
-  ['repeats are announced', 'replies[#replies + 1] = status\n', 'replies[#replies + 1] = status if status == 1 then parts[#parts + 1] = record(body, qos) end\n', 'feed: a duplicate, a conflict and an empty run'],
   ['what is said of the log goes with its records', 'return math.max(IDLE, s.ttl)', 'return s.ttl', 'retention: limit 0 tells `first`']
 ])
-
-const ofCount: Mutant = {
-  name: 'the number of what is kept is not bounded',
-  mutations: [
-    { file: 'storage/redis/lua/log.js', search: "redis.call('XTRIM', s.log, 'MAXLEN', '=', int(s.limit))", replace: '' },
-    { file: 'storage/redis/lua/log.js', search: "s.log, 'MAXLEN', '=', int(s.limit), int(s.head)", replace: 's.log, int(s.head)' }
-  ],
-  test: 'retention: keeps the newest `limit` records'
-}
 
 const ofCursors = of('lua/cursors', [
   ['a cursor is not fenced', 'if g and g > generation then', 'if false then', 'cursors: what a later generation wrote fences'],
@@ -94,7 +91,7 @@ const ofMembers = of('lua/presence', [
 const ofTheRest = [
   ...of('log', [
     ['all logs have one epoch', "randomBytes(9).toString('base64url')", "'epoch'", 'log: each log has an epoch of its own'],
-    ['what is larger than all that is kept is stored', 'drafts.some(({ body }) => body.byteLength > retention.bytes)', 'false', 'log: a draft larger than the retention']
+    ['what is larger than all that is kept is stored', 'body.byteLength > retention.bytes', 'false', 'log: a draft larger than the retention']
   ]),
   ...of('keys', [
     ['channels that look alike are one', '{${of', '{${of.toLowerCase()', 'log: channels whose names look alike'],
@@ -111,7 +108,7 @@ const ofTheRest = [
 ]
 
 /** What the kit must find. */
-export const mutants = [...ofRepeats, ...ofLog, ofCount, ...ofCursors, ...ofSessions, ...ofMembers, ...ofTheRest]
+export const mutants = [...ofRepeats, ...ofAppends, ...ofLog, ...ofCursors, ...ofSessions, ...ofMembers, ...ofTheRest]
 
 /** What the tests of faults must find. */
 export const ofFaults = [
