@@ -112,7 +112,7 @@ export class Broker {
       }
     })
     const subscription = { pages: new Pages(log, clock), clock, counters, window: settings.limits.window, slowAfter: settings.limits.slowAfter, onError }
-    this.#subscribing = { hub: this.#hub, log, cursors: storage.cursors, subscription }
+    this.#subscribing = { hub: this.#hub, cursors: storage.cursors, subscription }
   }
 
   /** Opens the storage. Rejects with its error. */

@@ -89,6 +89,25 @@ export class Hub implements TopicOwner {
     }
   }
 
+  /**
+   * What a followed log is like now. Who asks while that is being read waits for the next read, which is one for all who wait: so it holds whatever was
+   * appended before they asked. Rejects as the log does.
+   */
+  state (topic: Topic): Promise<LogState> {
+    const { reading } = topic
+    if (reading === null) return this.#readState(topic)
+    topic.nextReading ??= reading.then(() => {}, () => {}).then(() => this.#readState(topic))
+    return topic.nextReading
+  }
+
+  #readState (topic: Topic): Promise<LogState> {
+    topic.nextReading = null
+    const done = () => { if (topic.reading === reading) topic.reading = null }
+    const reading = topic.reading = this.#context.log.read(topic.channel, { from: 1, limit: 0, bytes: 0 })
+    reading.then(done, done)
+    return reading
+  }
+
   #open (channel: Pick<Channel, 'name' | 'wire' | 'rules'>): Topic {
     const topic = new Topic(channel, this.#context.counters, this.#context.tick, this)
     topic.joined = this.#context.feed.join(channel.name, topic)

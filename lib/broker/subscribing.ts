@@ -1,6 +1,6 @@
 import type { ClientInfo } from '../../types/hooks.js'
 import type { Position, QoS } from '../../types/message.js'
-import type { CursorStore, LogState, LogStore } from '../../types/storage.js'
+import type { CursorStore, LogState } from '../../types/storage.js'
 import { later, resume, type Resumption } from '../core/position.js'
 import type { SubscriptionVerdict } from '../protocol/frames.js'
 import type { Channel } from './channels.js'
@@ -37,7 +37,6 @@ export interface Started {
 
 export interface SubscribingContext {
   readonly hub: Hub
-  readonly log: LogStore
   readonly cursors: CursorStore
   readonly subscription: SubscriptionContext
 }
@@ -74,13 +73,13 @@ export async function subscribe (context: SubscribingContext, request: Subscribe
 }
 
 // Where nothing is missing, what others were told a moment ago will do: what came since, the topic has heard or will hear. Otherwise the log itself must say.
-async function readState ({ hub, log }: SubscribingContext, topic: Topic, { position, qos }: SubscribeRequest, stored: Position | null): Promise<LogState> {
+async function readState ({ hub }: SubscribingContext, topic: Topic, { position, qos }: SubscribeRequest, stored: Position | null): Promise<LogState> {
   const known = [position ?? stored, stored].filter((each) => each !== null)
   if (qos > 0 && known.length > 0) {
     const state = await hub.recent(topic)
     if (known.every((each) => resume(each, state).gap === undefined)) return state
   }
-  return await log.read(topic.channel, { from: 1, limit: 0, bytes: 0 })
+  return await hub.state(topic)
 }
 
 // The greater of the two counts. A client whose position is of another epoch has yet to hear of the change, wherever its cursor stands.

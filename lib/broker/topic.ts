@@ -43,6 +43,9 @@ export class Topic implements FeedListener, Followed, Ending {
   readonly #owner: TopicOwner
   /** What the log was like when that was last asked for. Kept by the hub. */
   asked: { readonly at: number, readonly state: Promise<LogState> } | null = null
+  /** The read of what the log is like that is under way, and the one after it. Kept by the hub. */
+  reading: Promise<LogState> | null = null
+  nextReading: Promise<LogState> | null = null
   /** The newest record heard of, by the feed or when the head was asked for. */
   newest: { readonly epoch: string, readonly head: number } | null = null
   #runs: { epoch: string, from: number, records: FeedRecord[], bytes: number }[] = []

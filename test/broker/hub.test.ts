@@ -141,3 +141,23 @@ t.test('what is interrupted while its head waits to be asked for is asked for on
   await settled()
   t.equal(control.reads, 501)
 })
+
+t.test('what a log is like now is read once for all who ask while it is being read, and holds what was appended before they asked', async (t) => {
+  const { hub, control, log } = await makeHub()
+  const topic = await hub.join(channels.find('a'))
+  const append = () => log.append('a', [{ body: Buffer.from('1'), qos: 1 }], { limit: 10, bytes: 1000, ttl: 1000 })
+  const first = hub.state(topic)
+  await append()
+  const waiting = [hub.state(topic), hub.state(topic), hub.state(topic)]
+  t.equal((await first).head, 0)
+  t.same((await Promise.all(waiting)).map(({ head }) => head), [1, 1, 1])
+  t.equal(control.reads, 2)
+  await append()
+  t.equal((await hub.state(topic)).head, 2)
+  t.equal(control.reads, 3)
+  control.failRead = true
+  const failed = await Promise.allSettled([hub.state(topic), hub.state(topic)])
+  t.same(failed.map(({ status }) => status), ['rejected', 'rejected'])
+  control.failRead = false
+  t.equal((await hub.state(topic)).head, 2)
+})

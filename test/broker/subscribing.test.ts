@@ -1,7 +1,9 @@
 import t from 'tap'
 import { place } from '../../lib/broker/subscribing.js'
+import { memoryStorage } from '../../lib/storage/memory/index.js'
 import type { Position, QoS } from '../../types/message.js'
 import type { LogState } from '../../types/storage.js'
+import { openNode, overStorage } from '../helpers/node.js'
 
 const at = (offset: number, epoch = 'e'): Position => ({ epoch, offset })
 const log: LogState = { epoch: 'e', head: 10, first: 4 }
@@ -60,5 +62,19 @@ t.test('[P-3.2] where a subscription starts', async (t) => {
     const placed = place({ qos, position, rewind }, stored, state)
     t.same({ starts: placed.start.position, verdict: placed.verdict, gap: placed.gap }, { starts, verdict, gap }, name)
     t.equal(placed.start.head, state.head)
+  }
+})
+
+t.test('a crowd that subscribes anew at once reads what the log is like a few times, not once each', async (t) => {
+  let reads = 0
+  const storage = overStorage(memoryStorage(), { log: (original) => ({ read: async (...args) => { reads++; await new Promise(setImmediate); return original.read(...args) } }) })
+  const { hello, broker } = await openNode({ storage })
+  await broker.publish('room/1', 1)
+  for (const qos of [0, 1]) {
+    reads = 0
+    const peers = await Promise.all(Array.from({ length: 100 }, () => hello({ subscriptions: [{ channel: 'room/1', qos }] })))
+    t.match(peers.map((peer) => peer.last('welcome')?.subscriptions[0]), Array(100).fill({ verdict: 'started', position: { offset: 1 } }))
+    t.ok(reads <= 3, `${reads} reads at QoS ${qos}`)
+    for (const peer of peers) await peer.cut()
   }
 })

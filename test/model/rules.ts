@@ -66,7 +66,7 @@ export const rules: readonly Rule[] = [
   {
     rule: '11.6 subscribe, then read',
     mutations: [
-      { file: 'broker/subscribing.js', search: 'const topic = await context.hub.join(channel);', replace: 'const state = await context.log.read(channel.name, { from: 1, limit: 0, bytes: 0 });\n    const topic = await context.hub.join(channel);' },
+      { file: 'broker/subscribing.js', search: 'const topic = await context.hub.join(channel);', replace: 'const state = await context.hub.state({ channel: channel.name, reading: null });\n    const topic = await context.hub.join(channel);' },
       { file: 'broker/subscribing.js', search: '        const state = await readState(context, topic, request, stored);\n', replace: '' }
     ],
     caught: ['lost', 'not-live'],
