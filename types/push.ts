@@ -42,7 +42,8 @@ export interface Push<Channels = PushChannels> {
   history<const Name extends ChannelName<Channels>> (channel: Name & KnownChannel<Channels, Name>, options?: HistoryOptions): Promise<HistoryPage<ChannelData<Channels, Name>>>
   /**
    * Who has acknowledged the message at a position (of {@link PublishResult}), also those who came back later, for as long as their cursors live. It reads the
-   * cursors at or beyond the position: nothing is stored for it, subscribers of QoS 0 have none, and whoever began to follow the channel after the message stands beyond it too. For an inbox: `{ userId }`, or
+   * cursors at or beyond the position: nothing is stored for it, subscribers of QoS 0 have none, and whoever began to follow the channel after the message stands beyond it too. A position holds
+   * for its own epoch: once the log goes on under another, clients that have moved on since are not listed any more. For an inbox: `{ userId }`, or
    * `{ userId, deliver: 'any' }`, where the cursor is the user's and `clientId` is `*`. Rejects with `PUSH_INVALID`.
    */
   receipt<const Name extends ChannelName<Channels>> (channel: (Name & KnownChannel<Channels, Name>) | InboxName, position: Position, options?: ReceiptOptions): Promise<Receipt>

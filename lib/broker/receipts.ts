@@ -18,6 +18,7 @@ interface Following {
 
 /**
  * Who has acknowledged the message at a position, and who of `following` has yet to: a read of the channel's cursors that stand there or beyond; nothing is stored for it.
+ * A position holds for its own epoch: once the log goes on under another one, cursors that have moved on since no longer say that they had reached it.
  * Where the user's cursor is the only one, the user has acknowledged: `*`. Rejects with `PUSH_INVALID` for what is no position or no page, or as the storage does.
  */
 export async function readReceipt (cursors: CursorStore, { name, leased, params }: Channel, following: Iterable<Following>, position: Position | null, options: ReceiptOptions, most: number): Promise<Receipt> {
