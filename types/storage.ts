@@ -236,8 +236,11 @@ export interface SessionStore {
    * has a greater one too, or what its forerunner left behind would fence it. Lets the session live for `ttl` from now, and tells whoever watches it.
    */
   claim (session: string, ttl: number): Promise<{ readonly generation: number }>
-  /** Takes the session only if nobody has it: as `claim`, or `null` and nothing changed, where it lives. Of several at once one gets it. */
-  acquire (session: string, ttl: number): Promise<{ readonly generation: number } | null>
+  /**
+   * Takes the session only if nobody has it, or nobody later than generation `from`: as `claim`, or `null` and nothing changed. Of several at once one
+   * gets it.
+   */
+  acquire (session: string, ttl: number, from?: number): Promise<{ readonly generation: number } | null>
   /** Lets the session live for `ttl` from now. `false`, and nothing changed: it is gone or a later generation owns it. */
   touch (session: string, generation: number, ttl: number): Promise<boolean>
   /** Ends the session now, unless a later generation owns it. */

@@ -5,6 +5,7 @@ import type { Broker } from '../broker/broker.js'
 import { clientOf, sessionKeyOf } from '../broker/session-key.js'
 import type { Subscription } from '../broker/subscription.js'
 import { ANY_INBOX, INBOX } from '../core/channel-name.js'
+import { PushError } from '../core/errors.js'
 import type { Code } from '../protocol/codes.js'
 import type { HelloFrame, ServerFrame } from '../protocol/frames.js'
 
@@ -36,6 +37,8 @@ export class Session {
   #touchedAt: number
   #owner: Owner | null = null
   #claiming = false // what is heard meanwhile may be its own claim
+  /** The generation it had when it was looked for. */
+  #found = 0
   /** The latest generation heard of. */
   #heard = 0
   #confirmed: Map<string, Position> | null = null
@@ -65,15 +68,21 @@ export class Session {
 
   /** Whether the storage knows it. */
   async find (): Promise<boolean> {
-    return await this.#broker.storage.sessions.find(this.key) !== null
+    const found = await this.#broker.storage.sessions.find(this.key)
+    this.#found = found?.generation ?? 0
+    return found !== null
   }
 
-  /** Takes it over from whichever connection had it, on behalf of `owner`, which is ended when another takes it over in turn. */
+  /**
+   * Takes it over from whichever connection had it when it was found, on behalf of `owner`, which is ended when another takes it over in turn. Rejects with
+   * `PUSH_UNAVAILABLE` if another one has done so since: that one may be newer, and a claim that reaches the storage late must not take it from the client itself.
+   */
   async claim (owner: Owner): Promise<void> {
     this.#claiming = true
     try {
-      const { generation } = await this.#broker.storage.sessions.claim(this.key, this.#life)
-      this.generation = generation
+      const taken = await this.#broker.storage.sessions.acquire(this.key, this.#life, this.#found)
+      if (taken === null) throw new PushError('PUSH_UNAVAILABLE', 'another connection took the session over meanwhile')
+      this.generation = taken.generation
       this.#owner = owner
       const unwanted = [...this.#unwanted ?? []]
       this.#unwanted = null

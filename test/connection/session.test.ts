@@ -121,6 +121,29 @@ t.test('[P-2.7] ownership begins with the first frame after the hello', async (t
     t.equal(young.socket.ending, null)
   })
 
+  t.test('what an older connection asks for too late takes nothing from a newer one', async (t) => {
+    const held: Array<() => void> = []
+    let holding = true
+    const storage = overStorage(memoryStorage({ clock: new ManualClock() }), {
+      sessions: (original) => ({
+        acquire: async (...args) => {
+          if (holding) await new Promise<void>((resolve) => { held.push(resolve) })
+          return await original.acquire(...args)
+        }
+      })
+    })
+    const { own, hello } = await openNode({ storage })
+    const session = secret()
+    const old = await hello({ session })
+    await old.send({ type: 'pong' }) // on its way to the storage, and the client gives the connection up
+    holding = false
+    const young = await own({ session })
+    for (const proceed of held) proceed()
+    await settled()
+    t.same(old.socket.ending, { code: 4503, reason: 'PUSH_UNAVAILABLE' }, 'if it is there after all, it is to come back')
+    t.equal(young.socket.ending, null)
+  })
+
   t.test('on the same node at once', async (t) => {
     const { own, hello } = await openNode()
     const named = { clientId: 'tab' }
@@ -136,7 +159,7 @@ t.test('[P-2.7] ownership begins with the first frame after the hello', async (t
     const memory = memoryStorage({ clock: new ManualClock() })
     let proceed = () => {}
     const storage = overStorage(memory, {
-      sessions: (original) => ({ claim: async (...args) => { await new Promise<void>((resolve) => { proceed = resolve }); return original.claim(...args) } })
+      sessions: (original) => ({ acquire: async (...args) => { await new Promise<void>((resolve) => { proceed = resolve }); return original.acquire(...args) } })
     })
     const { hello } = await openNode({ storage })
     const peer = await hello()
@@ -163,7 +186,7 @@ t.test('[P-2.7] ownership begins with the first frame after the hello', async (t
   t.test('longer frames than may wait: what waited for the hello and what waits for the claim count together', async (t) => {
     let welcome = (): void => {}
     const memory = memoryStorage({ clock: new ManualClock() })
-    const { connect } = await openNode({ storage: overStorage(memory, { sessions: () => ({ claim: () => new Promise(() => {}) }) }) })
+    const { connect } = await openNode({ storage: overStorage(memory, { sessions: () => ({ acquire: () => new Promise(() => {}) }) }) })
     const peer = connect(new Promise((resolve) => { welcome = () => resolve(null) }))
     const long = { type: 'publish', channel: room, qos: 0, data: 'x'.repeat(60_000) }
     await peer.send({ type: 'hello', session: secret() }, ...Array(10).fill(long))
@@ -189,7 +212,7 @@ t.test('[P-2.7] ownership begins with the first frame after the hello', async (t
   })
 
   t.test('a claim that fails ends the connection, to come back later', async (t) => {
-    const storage = overStorage(memoryStorage({ clock: new ManualClock() }), { sessions: () => ({ claim: async () => { throw new Error('down') } }) })
+    const storage = overStorage(memoryStorage({ clock: new ManualClock() }), { sessions: () => ({ acquire: async () => { throw new Error('down') } }) })
     const { own } = await openNode({ storage })
     t.same((await own()).socket.ending, { code: 4500, reason: 'PUSH_INTERNAL' })
   })
@@ -293,7 +316,7 @@ t.test('[P-2.5] a storage that does not answer the hello', async (t) => {
 
 t.test('a storage that is full sends nobody away for good: the client is to come back later', async (t) => {
   const clock = new ManualClock()
-  const storage = overStorage(memoryStorage({ clock }), { sessions: () => ({ claim: async () => { throw new PushError('PUSH_STORAGE_FULL') } }) })
+  const storage = overStorage(memoryStorage({ clock }), { sessions: () => ({ acquire: async () => { throw new PushError('PUSH_STORAGE_FULL') } }) })
   const { own } = await openNode({ storage, clock })
   t.same((await own()).socket.ending, { code: 4503, reason: 'PUSH_UNAVAILABLE' })
 })

@@ -143,8 +143,8 @@ export class SharedStore {
           this.#tap.claimed(session, claimed.generation, process.name)
           return claimed
         }),
-        acquire: (session, ttl) => call(async () => {
-          const acquired = await this.#inner.sessions.acquire(session, ttl)
+        acquire: (session, ttl, from) => call(async () => {
+          const acquired = await this.#inner.sessions.acquire(session, ttl, from)
           if (acquired !== null) this.#tap.claimed(session, acquired.generation, process.name)
           return acquired
         }),

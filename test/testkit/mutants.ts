@@ -280,19 +280,21 @@ const ofSessions: Array<[string, Break]> = [
   ['find makes a session', withSessions((sessions) => ({ find: async (session) => await sessions.find(session) ?? await sessions.claim(session, FOREVER) }))],
   ['claims are not told', withSessions(() => ({ watch: () => () => {} }))],
   ['what somebody has is acquired', withSessions((sessions) => ({ acquire: (session, ttl) => sessions.claim(session, ttl) }))],
-  ['several acquire at once', withSessions((sessions) => ({ acquire: async (session, ttl) => await sessions.find(session) === null ? sessions.claim(session, ttl) : null }))],
+  ['acquire asks for no generation', withSessions((sessions) => ({ acquire: (session, ttl, from) => from === undefined ? sessions.acquire(session, ttl) : sessions.claim(session, ttl) }))],
+  ['acquire takes from nobody', withSessions((sessions) => ({ acquire: (session, ttl) => sessions.acquire(session, ttl) }))],
+  ['several acquire at once', withSessions((sessions) => ({ acquire: async (session, ttl, from = 0) => ((await sessions.find(session))?.generation ?? 0) <= from ? sessions.claim(session, ttl) : null }))],
   ['a refused acquire prolongs', withSessions((sessions) => ({
-    acquire: async (session, ttl) => {
+    acquire: async (session, ttl, from) => {
       const found = await sessions.find(session)
       if (found !== null) await sessions.touch(session, found.generation, ttl)
-      return sessions.acquire(session, ttl)
+      return sessions.acquire(session, ttl, from)
     }
   }))],
   ['what was removed cannot be acquired', withSessions((sessions) => {
     const known = new Set<string>()
-    return { acquire: async (session, ttl) => known.has(session) ? null : (known.add(session), sessions.acquire(session, ttl)) }
+    return { acquire: async (session, ttl, from) => known.has(session) && from === undefined ? null : (known.add(session), sessions.acquire(session, ttl, from)) }
   })],
-  ['what is acquired does not expire', withSessions((sessions) => ({ acquire: (session) => sessions.acquire(session, FOREVER) }))],
+  ['what is acquired does not expire', withSessions((sessions) => ({ acquire: (session, _, from) => sessions.acquire(session, FOREVER, from) }))],
   ['claims are told after the release', withSessions((sessions) => ({ watch: (listener) => { sessions.watch(listener); return () => {} } }))]
 ]
 

@@ -43,9 +43,10 @@ export class MemorySessions implements SessionStore {
     return { generation }
   }
 
-  async acquire (session: string, ttl: number): Promise<{ readonly generation: number } | null> {
+  async acquire (session: string, ttl: number, from = 0): Promise<{ readonly generation: number } | null> {
     this.#lifecycle.assertOpen()
-    return this.#sessions.get(session, this.#clock.now()) === undefined ? this.claim(session, ttl) : null
+    const found = this.#sessions.get(session, this.#clock.now())
+    return found === undefined || found.generation <= from ? this.claim(session, ttl) : null
   }
 
   async touch (session: string, generation: number, ttl: number): Promise<boolean> {

@@ -28,8 +28,8 @@ export class RedisSessions implements SessionStore {
     return { generation: Number(String(await this.#operations.write(CLAIM, this.#of(session, this.#keys.claims, session, Math.ceil(ttl))))) }
   }
 
-  async acquire (session: string, ttl: number): Promise<{ readonly generation: number } | null> {
-    const generation = String(await this.#operations.write(ACQUIRE, this.#of(session, this.#keys.claims, session, Math.ceil(ttl))))
+  async acquire (session: string, ttl: number, from = 0): Promise<{ readonly generation: number } | null> {
+    const generation = String(await this.#operations.write(ACQUIRE, this.#of(session, this.#keys.claims, session, Math.ceil(ttl), from)))
     return generation === '' ? null : { generation: Number(generation) }
   }
 

@@ -107,6 +107,28 @@ function acquiring (kit: Kit): void {
     assert.deepEqual(await sessions.find(S), acquired)
   })
 
+  kit.open('sessions: acquire from a generation takes what nobody later has', async ({ sessions }) => {
+    const first = await sessions.acquire(S, TTL, 7)
+    assert.ok(first !== null, 'nobody has it')
+    const second = await sessions.acquire(S, TTL, first.generation)
+    assert.ok(second !== null && second.generation > first.generation)
+    assert.equal(await sessions.acquire(S, LONG, first.generation), null, 'a later one has it')
+    assert.equal(await sessions.acquire(S, LONG, second.generation - 1), null)
+    assert.deepEqual(await sessions.find(S), second)
+    await kit.advance(HALF)
+    await kit.advance(PAST)
+    assert.equal(await sessions.find(S), null, 'the refused acquire did not prolong it')
+    assert.ok(await sessions.acquire(S, LONG, first.generation) !== null, 'nobody has it any more')
+  })
+
+  kit.open('sessions: of many who acquire from one generation exactly one gets it', async ({ sessions }) => {
+    const { generation } = await sessions.claim(S, LONG)
+    const outcomes = await Promise.all(Array.from({ length: 20 }, () => sessions.acquire(S, LONG, generation)))
+    const [taken, ...more] = outcomes.filter((outcome) => outcome !== null)
+    assert.equal(more.length, 0)
+    assert.deepEqual(await sessions.find(S), taken)
+  })
+
   kit.open('sessions: of many who acquire at once exactly one gets it', async ({ sessions }) => {
     const outcomes = await Promise.all(Array.from({ length: 20 }, () => sessions.acquire(S, LONG)))
     const [taken, ...more] = outcomes.filter((outcome) => outcome !== null)

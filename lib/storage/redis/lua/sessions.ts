@@ -19,11 +19,13 @@ export const CLAIM = script('claim', 'write', `
   redis.call('PUBLISH', channel, generation .. ' ' .. name)
   return generation`, NEXT)
 
-/** The same, only where nobody has it. Reply: the generation, or ''. */
+/** The same, only where nobody has it, or nobody later than a generation, the last argument. Reply: the generation, or ''. */
 export const ACQUIRE = script('acquire', 'write', `
-  local session, channel, name, ttl = key(), arg(), arg(), number()
-  local generation = int(next_generation())
-  if not redis.call('SET', session, generation, 'NX', 'PX', int(ttl)) then return '' end
+  local session, channel, name, ttl, from = key(), arg(), arg(), number(), number()
+  local last = tonumber(redis.call('GET', session) or nil)
+  if last and last > from then return '' end
+  local generation = int(next_generation(last))
+  redis.call('SET', session, generation, 'PX', int(ttl))
   redis.call('PUBLISH', channel, generation .. ' ' .. name)
   return generation`, NEXT)
 
