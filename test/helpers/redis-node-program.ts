@@ -8,6 +8,9 @@ import type { Answer, Call, NodeSetup, RedisAddress, Word } from './redis-node.j
 // A node on Redis in a process of its own: see startNode.
 
 const setup = JSON.parse(process.argv[2] ?? '') as NodeSetup
+const machine = Date.now
+let { skew = 0 } = setup
+Date.now = () => machine() + skew
 const load = <Module>(path: string): Promise<Module> => import(new URL(`lib/${path}`, setup.root).href) as Promise<Module>
 const { default: fastifyPush } = await load<typeof import('../../lib/index.js')>('index.js')
 const { redisStorage } = await load<typeof import('../../lib/storage/redis/index.js')>('storage/redis/index.js')
@@ -54,6 +57,10 @@ function connect (address: RedisAddress): Redis | Cluster {
 }
 
 async function answer ({ push }: FastifyInstance, name: string, args: readonly unknown[]): Promise<unknown> {
+  if (name === 'skew') {
+    skew = Number(args[0])
+    return
+  }
   if (name === 'warnings') return log.filter(({ level }) => level >= 40)
   if (name === 'health') return await storage.health()
   if (name === 'forbid') return forbidden.add(args.join(' ')).size

@@ -20,6 +20,8 @@ export interface NodeSetup {
   readonly push: FastifyPushOptions
   /** A client's token is its user's id, and it may do what is not forbidden. Otherwise everybody is anonymous. */
   readonly users?: boolean
+  /** Milliseconds by which its wall clock is ahead of the machine's; its method `skew` sets it anew. Default: none. */
+  readonly skew?: number
   /** Where to listen. Default: a free port. */
   readonly port?: number
   /** The folder in which the compiled `lib/` lies, as a URL: for a library that is broken on purpose. Default: this one. */

@@ -57,6 +57,60 @@ const wrong: Array<[name: string, history: Event[], ...kinds: string[]]> = [
   ['two messages at one position', [...stored(1), subscribed('z'), invoke(2), handed(1, 1), handed(2, 1, 'z')], 'disagreement', 'lost', 'lost']
 ]
 
+// Epochs: where the store keeps all it acknowledges, a new one continues the one before; where it does not, losses are announced.
+
+const inEpoch = (epoch: string) => ({
+  at: (offset: number) => ({ epoch, offset }),
+  ok: (number: number, offset: number): Event => ({ type: 'ok', publisher: 'p', channel, number, position: { epoch, offset } }),
+  handed: (number: number, offset: number): Event => ({ type: 'handed', subscriber: 's', channel, publisher: 'p', number, position: { epoch, offset } }),
+  kept: (number: number, offset: number): Event => ({ type: 'kept', channel, publisher: 'p', number, position: { epoch, offset } }),
+  told: (reason: 'epoch' | 'unverified', offset: number): Event => ({ type: 'gap', subscriber: 's', channel, reason, from: null, to: null, count: null, position: { epoch, offset } })
+})
+const f = inEpoch('f')
+const g = inEpoch('g')
+const restarted: Event = { type: 'store-restarted' }
+
+const rightDurable: Record<string, Event[]> = {
+  'the store was started again, and nothing is missing': [...stored(1), handed(1, 1), restarted, f.told('unverified', 1), invoke(2), f.ok(2, 2), f.handed(2, 2), f.kept(1, 1), f.kept(2, 2)],
+  'told again after a kill': [...stored(1), handed(1, 1), restarted, f.told('unverified', 1), killed(1), f.told('unverified', 1)],
+  'further back after a kill': [...stored(2), handed(1, 1), handed(2, 2), killed(1), restarted, f.told('unverified', 1), f.handed(2, 2)]
+}
+const wrongDurable: Array<[name: string, history: Event[], ...kinds: string[]]> = [
+  ['told of a loss that cannot have been', [...stored(1), handed(1, 1), f.told('unverified', 1)], 'false-alarm'],
+  ['told twice', [...stored(1), handed(1, 1), restarted, f.told('unverified', 1), g.told('unverified', 1)], 'false-alarm'],
+  ['said to be a new log', [...stored(1), handed(1, 1), restarted, f.told('epoch', 0), f.handed(1, 1)], 'false-alarm', 'duplicate'],
+  ['said to go back', [...stored(2), handed(1, 1), handed(2, 2), restarted, f.told('unverified', 1), f.handed(2, 2)], 'false-alarm', 'duplicate'],
+  ['lost, whatever was told', [...stored(2), handed(1, 1), restarted, f.told('unverified', 1)], 'lost'],
+  ['a message of another log without a word', [...stored(2), handed(1, 1), f.handed(2, 2)], 'silent-reset'],
+  ['other messages at the places of those before', [...stored(2), handed(1, 1), handed(2, 2), restarted, f.told('unverified', 2), invoke(3), f.ok(3, 2)], 'disagreement', 'lost']
+]
+const rightLossy: Record<string, Event[]> = {
+  'a lost tail that was announced': [...stored(3), handed(1, 1), restarted, f.told('unverified', 1), f.kept(1, 1)],
+  'a lost tail that had been handed over, and came again': [...stored(2), handed(1, 1), handed(2, 2), restarted, f.told('unverified', 1), f.ok(2, 2), f.handed(2, 2), f.kept(1, 1), f.kept(2, 2)],
+  'a log that is gone': [...stored(2), handed(1, 1), f.told('epoch', 0), invoke(3), f.ok(3, 1), f.handed(3, 1), f.kept(3, 1)],
+  'a log in between that it never saw': [...stored(1), handed(1, 1), invoke(2), f.ok(2, 1), g.told('epoch', 0)],
+  'at QoS 1 stored again by a store that had forgotten it': [...stored(1, 1), handed(1, 1), f.told('epoch', 0), f.ok(1, 1), f.handed(1, 1), f.handed(1, 2)]
+}
+const wrongLossy: Array<[name: string, history: Event[], ...kinds: string[]]> = [
+  ['lost before the place that was announced', [...stored(3), handed(1, 1), handed(3, 3), f.told('unverified', 3)], 'hole', 'lost'],
+  ['announced, but there', [...stored(2), handed(1, 1), f.told('unverified', 2), f.kept(1, 1), f.kept(2, 2)], 'lost'],
+  ['lost and not announced', [...stored(2), handed(1, 1)], 'lost'],
+  ['announced before it was published', [...stored(1), handed(1, 1), f.told('epoch', 0), invoke(2), g.ok(2, 1)], 'lost'],
+  ['again, though the store had not lost it', [...stored(2), handed(1, 1), handed(2, 2), f.told('unverified', 2), f.handed(2, 3)], 'duplicate'],
+  ['twice in one log', [...stored(1), handed(1, 1), f.told('epoch', 0), f.handed(1, 1), f.handed(1, 2)], 'duplicate'],
+  ['never published, and stored', [...stored(1), handed(1, 1), f.kept(9, 1)], 'ghost']
+]
+
+for (const [durable, rights, wrongs] of [[true, rightDurable, wrongDurable], [false, rightLossy, wrongLossy]] as const) {
+  const of = durable ? 'a store that loses nothing' : 'a store that may lose'
+  for (const [name, history] of Object.entries(rights)) {
+    t.test(`${of}, right: ${name}`, async (t) => t.strictSame(check(history, { durable }), []))
+  }
+  for (const [name, history, ...kinds] of wrongs) {
+    t.test(`${of}, wrong: ${name}`, async (t) => t.strictSame(check(history, { durable }).map(({ kind }) => kind).sort(), [...kinds].sort()))
+  }
+}
+
 for (const [name, history] of Object.entries(right)) {
   t.test(`right: ${name}`, async (t) => t.strictSame(check(history), []))
 }

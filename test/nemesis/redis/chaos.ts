@@ -1,10 +1,11 @@
 import { loadLibrary } from '../library.js'
-import { PLANS, type PlanName } from './plans.js'
+import { LONG_PLANS as PLANS, type PlanName } from './plans.js'
 import { runRedisNemesis, type Report } from './run.js'
 
 /*
- * Long runs, by `npm run chaos`: every plan in turn, each time with another seed, until the minutes are over; ends with 1 at the first run that is wrong.
- * `NEMESIS_MINUTES` (default 10; 0: each plan once), `NEMESIS_SEED` (of the first round), `NEMESIS_COUNT` (faults a run), and the names of plans as arguments.
+ * Long runs, by `npm run chaos`: every plan in turn, each time with another seed, until the minutes are over. Exits with 1 if a run was wrong.
+ * `NEMESIS_MINUTES` (default 10; 0: each plan once), `NEMESIS_SEED` (of the first round), `NEMESIS_COUNT` (faults a run), `NEMESIS_NODES` (default 3), and the
+ * names of plans as arguments.
  */
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(PLANS)
@@ -21,7 +22,8 @@ for (let seed = first; seed === first || performance.now() < until; seed++) {
     if (!Object.hasOwn(PLANS, name)) throw new Error(`there is no plan ${name}, but ${Object.keys(PLANS).join(', ')}`)
     const plan = PLANS[name as PlanName]
     const count = Number(process.env['NEMESIS_COUNT'] ?? plan.count)
-    const report = await runRedisNemesis(library, { ...plan, count, seed })
+    const nodes = Number(process.env['NEMESIS_NODES'] ?? 3)
+    const report = await runRedisNemesis(library, { ...plan, count, nodes, seed })
     runs++
     events += report.history.length
     for (const [kind, times] of Object.entries(report.faults)) faults.set(kind, (faults.get(kind) ?? 0) + times)

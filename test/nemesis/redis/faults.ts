@@ -9,8 +9,8 @@ export const STORE_FAULTS = ['redis-kill', 'redis-stop', 'script-flush', 'kill-p
 export const DAMAGES = ['redis-rollback', 'flush', 'delete-log', 'delete-meta', 'delete-cursors'] as const
 /** What befalls the link between a node and Redis. `cut-reply`: after some bytes of what Redis says. */
 export const LINK_FAULTS = ['link-cut', 'link-stall', 'link-delay', 'link-cut-reply'] as const
-/** What befalls nodes. `node-term`: ended in order, and started again. */
-export const NODE_FAULTS = ['node-kill', 'node-stop', 'node-term'] as const
+/** What befalls nodes. `node-term`: ended in order, and started again. `clock-jump`: of the wall clock, by an hour. */
+export const NODE_FAULTS = ['node-kill', 'node-stop', 'node-term', 'clock-jump'] as const
 
 export type FaultKind = typeof STORE_FAULTS[number] | typeof DAMAGES[number] | typeof LINK_FAULTS[number] | typeof NODE_FAULTS[number]
 
@@ -118,6 +118,12 @@ const NODE: Record<typeof LINK_FAULTS[number] | typeof NODE_FAULTS[number], (con
     lasts: random.int(200, 2500),
     begin: async () => member.signal('SIGSTOP'),
     end: async () => member.signal('SIGCONT')
+  }),
+  'clock-jump': ({ random }, member) => ({
+    victim: member,
+    lasts: random.int(100, 1000),
+    begin: () => member.jump(random.pick([3_600_000, -3_600_000])),
+    end: () => member.jump(0)
   }),
   'node-term': (_context, member) => ({
     victim: member,

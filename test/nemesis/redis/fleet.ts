@@ -18,6 +18,9 @@ async function startNode (setup: NodeSetup): Promise<RedisNode> {
   }
 }
 
+/** By how many milliseconds the clocks of nodes are wrong. */
+const SKEWS = [300_000, -300_000, 0]
+
 /** One node, over all the deaths of its process: they listen on the same port. */
 export class Member {
   /** In front of Redis; `null` where Redis says itself where it is. */
@@ -58,6 +61,11 @@ export class Member {
 
   async call<Result> (name: string, ...args: unknown[]): Promise<Result> {
     return await this.#node.call<Result>(name, ...args)
+  }
+
+  /** Sets its wall clock this much ahead of where it is wrong anyway. */
+  async jump (ms: number): Promise<void> {
+    await this.#node.call('skew', (this.#setup.skew ?? 0) + ms).catch(() => {}) // it may have died of something else
   }
 
   signal (signal: NodeJS.Signals): void {
@@ -107,7 +115,7 @@ export class Fleet {
   }
 
   static async start (count: number, setup: Omit<NodeSetup, 'redis'>, redis: RedisAddress): Promise<Fleet> {
-    return new Fleet(await Promise.all(Array.from({ length: count }, () => Member.start(setup, redis))))
+    return new Fleet(await Promise.all(Array.from({ length: count }, (_, i) => Member.start({ ...setup, skew: SKEWS[i % SKEWS.length] as number }, redis))))
   }
 
   /** One of those whose process is there, or one that is not where none is. */

@@ -4,7 +4,7 @@ const AOF = ['--appendonly', 'yes', '--appendfsync', 'always'] as const
 const COMMON = { messages: 30, nodes: 2, channels: 2, mean: 80, patience: 30_000 } as const
 const MILD = { 'redis-stop': 1, 'script-flush': 1, 'kill-pubsub': 1, 'kill-normal': 1, 'memory-full': 1 } as const
 const LINKS = { 'link-cut': 1, 'link-stall': 1, 'link-delay': 1, 'link-cut-reply': 2 } as const
-const NODES = { 'node-kill': 1, 'node-stop': 1, 'node-term': 1 } as const
+const NODES = { 'node-kill': 1, 'node-stop': 1, 'node-term': 1, 'clock-jump': 1 } as const
 
 /** The plans of runs, without their seeds. Where a replica takes over, its master's last writes may be lost. */
 export const PLANS = {
@@ -22,5 +22,11 @@ export const PLANS = {
   cluster: { ...COMMON, store: 'cluster', args: [], durable: false, count: 2, faults: { 'redis-kill': 1 } }
 } as const satisfies Readonly<Record<string, Omit<Plan, 'seed'>>>
 
+/** Those of long runs besides: where Redis writes its file once a second, a process that is killed has still handed over all of it. */
+export const LONG_PLANS = {
+  ...PLANS,
+  everysec: { ...PLANS.durable, args: ['--appendonly', 'yes', '--appendfsync', 'everysec'] }
+} as const satisfies Readonly<Record<string, Omit<Plan, 'seed'>>>
+
 /** A name of a plan. */
-export type PlanName = keyof typeof PLANS
+export type PlanName = keyof typeof LONG_PLANS
