@@ -1,5 +1,5 @@
 import { loadLibrary } from '../library.js'
-import { LONG_PLANS as PLANS, type PlanName } from './plans.js'
+import { errorsIn, LONG_PLANS as PLANS, mostErrors, type PlanName } from './plans.js'
 import { runRedisNemesis, type Report } from './run.js'
 
 /*
@@ -24,18 +24,19 @@ for (let seed = first; seed === first || performance.now() < until; seed++) {
     const count = Number(process.env['NEMESIS_COUNT'] ?? plan.count)
     const nodes = Number(process.env['NEMESIS_NODES'] ?? 3)
     const report = await runRedisNemesis(library, { ...plan, count, nodes, seed })
+    const isFlood = errorsIn(report.warnings) > mostErrors({ nodes, count })
     runs++
     events += report.history.length
     for (const [kind, times] of Object.entries(report.faults)) faults.set(kind, (faults.get(kind) ?? 0) + times)
-    tell(`NEMESIS_SEED=${seed} npm run chaos ${name}`, report)
+    tell(`NEMESIS_SEED=${seed} npm run chaos ${name}`, report, isFlood)
   }
 }
 console.log(`${runs} runs, ${events} events; faults: ${JSON.stringify(Object.fromEntries(faults))}`)
 
-function tell (replay: string, { violations, history, faults, cuts, restarts, deaths, warnings, stuck }: Report): void {
-  const isRight = violations.length === 0 && deaths === 0 && stuck === ''
+function tell (replay: string, { violations, history, faults, cuts, restarts, deaths, warnings, stuck }: Report, isFlood: boolean): void {
+  const isRight = violations.length === 0 && deaths === 0 && stuck === '' && !isFlood
   const checked = countBy(history, ({ type }) => type)
-  console.log(`${isRight ? 'right' : 'WRONG'}: ${replay} ${JSON.stringify({ faults, cuts, restarts, deaths, checked })}`)
+  console.log(`${isRight ? 'right' : 'WRONG'}: ${replay} ${JSON.stringify({ faults, cuts, restarts, deaths, errors: errorsIn(warnings), checked })}`)
   if (process.env['NEMESIS_WARNINGS'] !== undefined) console.log(countBy(warnings, ({ level, msg, err }) => `${level} ${msg}: ${(err as Error | undefined)?.message ?? ''}`))
   if (isRight) return
   console.log(stuck, countBy(violations, ({ kind }) => kind))

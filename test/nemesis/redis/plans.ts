@@ -1,3 +1,4 @@
+import type { LogLine } from '../../helpers/app.js'
 import type { Plan } from './run.js'
 
 const AOF = ['--appendonly', 'yes', '--appendfsync', 'always'] as const
@@ -27,6 +28,15 @@ export const LONG_PLANS = {
   ...PLANS,
   everysec: { ...PLANS.durable, args: ['--appendonly', 'yes', '--appendfsync', 'everysec'] }
 } as const satisfies Readonly<Record<string, Omit<Plan, 'seed'>>>
+
+/** Lines of the log at the level of errors that one fault may cause on one node: the same trouble is told once in a while. */
+const ERRORS = 12
+
+/** Lines of errors in all the logs of a run. */
+export const errorsIn = (log: readonly LogLine[]): number => log.filter(({ level }) => level >= 50).length
+
+/** More of them are a flood. */
+export const mostErrors = ({ nodes, count }: Pick<Plan, 'nodes' | 'count'>): number => ERRORS * nodes * count
 
 /** A name of a plan. */
 export type PlanName = keyof typeof LONG_PLANS
