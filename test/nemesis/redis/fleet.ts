@@ -13,7 +13,7 @@ async function startNode (setup: NodeSetup): Promise<RedisNode> {
       return await RedisNode.start(setup)
     } catch (error) {
       if (tries === STARTS) throw error
-      await sleep(50)
+      await sleep(250)
     }
   }
 }

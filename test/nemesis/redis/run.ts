@@ -147,19 +147,14 @@ class Run {
       const soon = this.#random.int(1, messages)
       this.#phase = `${i} of ${count}: ${fault.kind}`
       this.#faults[fault.kind] = (this.#faults[fault.kind] ?? 0) + 1
-      for (const other of open.filter(({ victim }) => victim === fault.victim)) await this.#end(other, open)
+      if (open.some(({ victim }) => victim === fault.victim)) await endAll(open)
       await fault.prepare()
       await this.#progress(ended + soon)
       await fault.begin()
       open.push(fault)
       await sleep(fault.lasts * haste)
-      if (!isLong) for (const each of [...open]) await this.#end(each, open)
+      if (!isLong) await endAll(open)
     }
-  }
-
-  async #end (fault: Fault, open: Fault[]): Promise<void> {
-    open.splice(open.indexOf(fault), 1)
-    await fault.end()
   }
 
   // Until so many publishes have ended; where none do, not for long.
@@ -214,4 +209,9 @@ class Run {
       after = page.next
     }
   }
+}
+
+// All at once: a node begins only where there is a Redis.
+async function endAll (open: Fault[]): Promise<void> {
+  await Promise.all(open.splice(0).map((fault) => fault.end()))
 }
