@@ -127,7 +127,7 @@ export class Cast {
     const random = this.#plan.random.fork()
     let reloading = false
     const proxy = await TcpProxy.open(() => fleet.pick(random).port, {
-      fault: () => faultOf(random, mean),
+      fault: () => mean === Infinity ? null : faultOf(random, mean),
       cut: () => { this.cuts++ },
       restart: (kind) => {
         if (reloading) return

@@ -30,7 +30,7 @@ export interface Plan {
   readonly messages: number
   readonly nodes: number
   readonly channels: number
-  /** Messages that a connection of a client lives for, on average. */
+  /** Messages that a connection of a client lives for, on average; `Infinity`: it is not cut. */
   readonly mean: number
   /** Milliseconds without any progress after which the run is given up. */
   readonly patience: number
@@ -169,13 +169,21 @@ class Run {
     this.#phase = 'calm'
     await this.#watchdog.until(cast.calm())
     this.#phase = 'last messages'
-    // What is published while no node listens, nothing that comes later brings to mind.
-    if (this.#plan.store === 'server') await this.#store.ask('CLIENT', 'KILL', 'TYPE', 'pubsub')
-    await this.#watchdog.until(cast.publishLast())
+    await this.#watchdog.until(this.#publishUnheard(cast))
     this.#phase = 'arriving'
     await this.#watchdog.when(() => cast.isDone)
     this.#phase = 'reading'
     await this.#watchdog.until(Promise.all(this.#channels.map((channel) => this.#read(channel))))
+  }
+
+  // What is published while no node may listen, nothing that comes later brings to mind.
+  async #publishUnheard (cast: Cast): Promise<void> {
+    const { store } = this.#plan
+    if (store !== 'server') return await cast.publishLast()
+    await this.#store.ask('ACL', 'SETUSER', 'default', '-subscribe')
+    await this.#store.ask('CLIENT', 'KILL', 'TYPE', 'pubsub')
+    await cast.publishLast()
+    await this.#store.ask('ACL', 'SETUSER', 'default', '+subscribe')
   }
 
   readonly #note = (event: Event): void => {
