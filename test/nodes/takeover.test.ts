@@ -85,6 +85,7 @@ t.test('the first node does not hear of the claim: what the old connection write
   await hear(idle, 'room/2', 0).ready // acknowledges nothing, so that nothing of it is fenced
   for (let n = 1; n <= 3; n++) await fleet.publish(ROOM, n, `n-${n}`)
   await until(() => before.length === 1, 'it works on the first')
+  await until(async () => (await fleet.node(0).call<PushStats>('stats')).delivered === 3, 'and was sent the others')
 
   link.stall('down')
   await fleet.admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub')

@@ -63,11 +63,11 @@ const ofCursors = of('lua/cursors', [
 const ofSessions = of('lua/sessions', [
   ['claims at once are one generation', 'return math.max(time[1] * 1000000 + time[2], (tonumber(last) or 0) + 1)', 'return time[1] * 1000000', 'sessions: each claim is a greater generation'],
   ['a session made anew begins anew', 'return math.max(time[1] * 1000000 + time[2], (tonumber(last) or 0) + 1)', 'return (tonumber(last) or 0) + 1', 'sessions: one made anew after its end'],
-  ['a session does not run out', "redis.call('SET', session, generation, 'PX', int(ttl))", "redis.call('SET', session, generation)", 'sessions: live for their ttl'],
-  ['a session that is had is acquired', "'NX', 'PX', int(ttl)", "'PX', int(ttl)", 'sessions: acquire of what somebody has'],
+  ['a session does not run out', "next_generation(redis.call('GET', session)))\n  redis.call('SET', session, generation, 'PX', int(ttl))", "next_generation(redis.call('GET', session)))\n  redis.call('SET', session, generation)", 'sessions: live for their ttl'],
+  ['a session that is had is acquired', "if last and last > from then return '' end", '', 'sessions: acquire of what somebody has'],
   ['an earlier generation touches', "if redis.call('GET', session) ~= generation then", "if not redis.call('GET', session) then", 'sessions: only the latest generation touches'],
   ['an earlier generation ends a session', 'if found and found <= generation then', 'if found then', 'sessions: remove ends it at once, unless'],
-  ['claims are not told', "'PX', int(ttl))\n  redis.call('PUBLISH', channel, generation .. ' ' .. name)", "'PX', int(ttl))", 'sessions: whoever watches hears of each claim']
+  ['claims are not told', "redis.call('GET', session)))\n  redis.call('SET', session, generation, 'PX', int(ttl))\n  redis.call('PUBLISH', channel, generation .. ' ' .. name)", "redis.call('GET', session)))\n  redis.call('SET', session, generation, 'PX', int(ttl))", 'sessions: whoever watches hears of each claim']
 ])
 
 const ofMembers = of('lua/presence', [
