@@ -138,7 +138,7 @@ export class Operations {
     const { script, server, pending } = call
     if (pending.length === 0) return []
     if (server === undefined) throw new PushError('PUSH_STORAGE_UNAVAILABLE', 'no server has the slot')
-    if (server.status !== 'ready') throw new PushError('PUSH_STORAGE_UNAVAILABLE', 'not connected to Redis') // else a Cluster would keep it, for whenever it is
+    if (this.#connection?.status !== 'ready') throw new PushError('PUSH_STORAGE_UNAVAILABLE', 'not connected to Redis') // else a Cluster would keep it, for whenever it is
     const keys: string[] = []
     const args: Argument[] = [pending.length]
     for (const { operation } of pending) {

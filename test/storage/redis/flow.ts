@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { agreement } from '../../../lib/core/position.js'
+import { resume } from '../../../lib/core/position.js'
 import type { Position } from '../../../types/message.js'
 import type { Page, StorageAdapter } from '../../../types/storage.js'
 import { ALL, codeOf, draft, ROOM, ROOMY, texts } from './world.js'
@@ -36,7 +36,7 @@ export class Flow {
 
   /**
    * Reads the log and says what is wrong with it: nothing, if every message that was acknowledged is there once and in order. What is lost is wrong too, unless `mayLose` it and
-   * the log says so: it names the epoch that it continues, and an end before what is lost.
+   * the log says so: it is another one, or names the epoch that it continues and an end before what is lost.
    */
   async wrong (mayLose: 'nothing' | 'if announced'): Promise<string[]> {
     const page = await this.#storage.log.read(this.channel, ALL)
@@ -72,8 +72,9 @@ export class Flow {
   }
 }
 
-// Its reader stands, or would, beyond where the epoch ended that the log says it continues.
+// Whoever had read it is told that the log began anew, or goes on from before it.
 function isAnnounced ({ position }: Acknowledged, page: Page): boolean {
-  const agreed = position === null ? null : agreement(position, page)
-  return position !== null && agreed !== null && position.offset > agreed
+  if (position === null) return false
+  const { gap, position: from } = resume(position, page)
+  return gap !== undefined && (gap.reason === 'epoch' || from.offset < position.offset)
 }
