@@ -134,7 +134,7 @@ export class Lease {
     if (this.#isVisiting) return
     this.#isVisiting = true
     try {
-      await this.#enterAnew()
+      await this.#enterAnew().catch(this.#context.onError) // the rest does not depend on it
       await this.#context.visit()
       await this.#letGo()
     } finally {
@@ -176,8 +176,10 @@ export class Lease {
     const inTurn = [...orphans.slice(from), ...orphans.slice(0, from)]
     let left = 0
     for (let i = 0; i < inTurn.length && this.#context.clock.now() < end; i += AT_ONCE) {
-      const outcomes = await Promise.all(inTurn.slice(i, i + AT_ONCE).map(this.#context.orphan))
-      const more = outcomes.filter((isGone) => isGone).length
+      const outcomes = await Promise.allSettled(inTurn.slice(i, i + AT_ONCE).map(this.#context.orphan))
+      const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+      if (failed !== undefined) this.#context.onError(failed.reason) // others may be let go all the same
+      const more = outcomes.filter((outcome) => outcome.status === 'fulfilled' && outcome.value).length
       if (more === 0) break
       left += more
     }

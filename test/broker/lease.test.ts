@@ -61,7 +61,7 @@ t.test('is renewed while all is entered anew, which is tried again if it fails',
   fail(new Error('no'))
   control.lapsed = async () => {}
   await clock.advanceAsync(20_000)
-  t.same(did, ['renew 30000', 'lapsed', 'visit', 'look', 'renew 30000', 'visit', 'look'])
+  t.same(did, ['visit', 'renew 30000', 'lapsed', 'visit', 'look', 'renew 30000', 'visit', 'look'])
   t.match(errors, [{ message: 'no' }])
   lease.close()
 })
@@ -117,5 +117,19 @@ t.test('a store that lists who is not there is asked once a visit', async (t) =>
   await lease.hold(1)
   await clock.advanceAsync(10_000)
   t.same(did, ['renew 30000', 'renew 30000', 'visit', 'look'])
+  lease.close()
+})
+
+t.test('an orphan that cannot leave now keeps no other from leaving', async (t) => {
+  const { lease, clock, orphans, errors } = make(async (orphan) => {
+    if (orphan.member.key === 'bad') throw new Error('its channel is away')
+    orphans.delete(orphan)
+    return true
+  })
+  for (const key of ['a', 'bad', 'b', 'c']) orphans.add(orphanOf(key))
+  await lease.hold(1)
+  await clock.advanceAsync(10_000)
+  t.same([...orphans].map(({ member }) => member.key), ['bad'])
+  t.match(errors[0], { message: 'its channel is away' })
   lease.close()
 })
