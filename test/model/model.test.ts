@@ -2,8 +2,8 @@ import t from 'tap'
 import { loadModules } from './modules.js'
 import { describe, runSeed } from './run.js'
 
-// Thousands of runs of the whole delivery design on the real modules. MODEL_SEEDS says how many, MODEL_SEED replays one.
-const SEEDS = Number(process.env.MODEL_SEEDS ?? 2000)
+// Hundreds of runs of the whole delivery design on the real modules. MODEL_SEEDS says how many, MODEL_SEED replays one.
+const SEEDS = Number(process.env.MODEL_SEEDS ?? 600)
 const FIRST = Number(process.env.MODEL_FIRST ?? 1)
 
 t.setTimeout(600_000)

@@ -122,7 +122,7 @@ export const ofFaults = [
     ['the prefix does not count', 'tag = `${this.#prefix', "tag = `${'push'", 'prefixes keep services apart'],
     ['a session chooses its slot', 'session:{${escape(key)', 'session:{${(key)', 'all keys of a channel are in one slot']
   ]),
-  ...of('index', [['the prefix of the host does not count', "client.options.keyPrefix ?? ''", "''", 'prefixes keep services apart']]),
+  ...of('options', [['the prefix of the host does not count', "client.options.keyPrefix ?? ''", "''", 'prefixes keep services apart']]),
   ...of('feed', [['what was heard is never found wanting', 'before?.epoch === epoch && before.next > head', 'true', 'announcements that were lost without a sign']]),
   ...of('subscriber', [['an interruption is not told', 'this.#context.onRestored([...restored])', ';', 'a connection that only listens and is killed']]),
   ...of('operations', [
