@@ -10,6 +10,8 @@ import { RedisServer } from './helpers/redis.js'
 
 // Every snippet of README.md is run, as it stands but for the port and for where the package is found.
 
+t.setTimeout(240_000)
+
 const root = new URL('../../', import.meta.url)
 const folder = new URL('test/readme/', new URL('../', import.meta.url))
 const entries: Record<string, string> = {

@@ -37,6 +37,7 @@ t.test('the old connection hangs: it ends with the right code, and only the newe
   await Promise.all([before.ready, beforeOnce.ready, old.channel(ROOM).enter('here')])
   await fleet.publish(ROOM, 1, 'one')
   await until(() => before.data.length === 1, 'it is followed')
+  await until(async () => await old.channel(ROOM).unread() === 0, 'and acknowledged')
   await until(() => watched.joined.includes('phone'), 'it is seen')
   network.stall('up')
   network.stall('down')
