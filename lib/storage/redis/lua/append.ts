@@ -1,7 +1,18 @@
-import { LOG } from './log.js'
+import { LOG, REPEATS } from './log.js'
 import { script } from './script.js'
 
 const APPENDS = `
+-- Names of fresh ids that all come again, because the call itself came twice: the offset of the first one, or 0. Otherwise nil, and they are remembered.
+local function fresh (s, group, remembered, names)
+  local line = '\\n' .. int(s.head + 1) .. ' ' .. s.origin .. ' ' .. names
+  local known = redis.call('SET', group, line, 'NX', 'GET', 'PX', remembered)
+  if not known then return nil end
+  for first, origin, same in string.gmatch(known, '\\n(%d+) (%S+) ([^\\n]+)') do
+    if same == names then return origin == s.origin and tonumber(first) or 0 end
+  end
+  redis.call('SET', group, known .. line, 'PX', remembered)
+end
+
 local QOS = { [0] = '0', '1', '2' }
 
 -- Puts the records of one run, none of which is a repeat.
@@ -80,4 +91,4 @@ export const APPEND = script('append', 'grow', `
   settle(s)
   linger(s)
   announce(command, channel, s, from, parts)
-  return reply`, LOG, APPENDS)
+  return reply`, LOG, REPEATS, APPENDS)

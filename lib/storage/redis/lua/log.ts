@@ -147,8 +147,10 @@ end
 
 local function record (body, qos)
   return struct.pack('>I4B', #body, tonumber(qos)) .. body
-end
+end`
 
+/** How repeats are recognised. */
+export const REPEATS = `
 -- What a message of this sequence is by its publisher: 0 new or 1 a repeat, and its offset, or 0; then the last sequence there was, and its offset.
 local function by_publisher (s, publisher, sequence)
   local last, offset, origin = string.match(redis.call('GET', publisher) or '', '^(%d+) (%d+) (.+)$')
@@ -175,17 +177,6 @@ local function by_group (s, group, name, print)
     end
   end
   return 0, 0
-end
-
--- Names of fresh ids that all come again, because the call itself came twice: the offset of the first one, or 0. Otherwise nil, and they are remembered.
-local function fresh (s, group, remembered, names)
-  local line = '\\n' .. int(s.head + 1) .. ' ' .. s.origin .. ' ' .. names
-  local known = redis.call('SET', group, line, 'NX', 'GET', 'PX', remembered)
-  if not known then return nil end
-  for first, origin, same in string.gmatch(known, '\\n(%d+) (%S+) ([^\\n]+)') do
-    if same == names then return origin == s.origin and tonumber(first) or 0 end
-  end
-  redis.call('SET', group, known .. line, 'PX', remembered)
 end`
 
 /**
@@ -206,7 +197,7 @@ export const RECOGNISE = script('recognise', 'write', `
     if name ~= '' then status, offset = by_group(s, key(), name, print) end
     if status == 0 then status, offset = by_id(s, redis.call('GET', id), print) end
   end
-  return { s.epoch or candidate, status, offset }`, LOG)
+  return { s.epoch or candidate, status, offset }`, LOG, REPEATS)
 
 /**
  * Reads forward, and writes nothing. Keys: the log's two. Arguments: where to begin, how many, how many bytes. Reply: nothing where there is no log, or it wants a new epoch. Otherwise
