@@ -9,7 +9,8 @@ const CHANCES = 2
  */
 export class Pulse {
   readonly #servers: () => readonly Server[]
-  readonly #missed = new WeakMap<Server, number>()
+  /** How often in a row there was none, and in which state it was. */
+  readonly #missed = new WeakMap<Server, { readonly count: number, readonly status: string }>()
   readonly #interval: number
   #timer: NodeJS.Timeout | undefined
 
@@ -29,15 +30,17 @@ export class Pulse {
   }
 
   #beat (server: Server): void {
-    const missed = this.#missed.get(server) ?? 0
-    const isReady = server.status === 'ready'
-    if (!isReady && server.status !== 'connect') { // no connection: the client library makes one in its own time
+    const { status } = server
+    const last = this.#missed.get(server)
+    const count = last?.status === status ? last.count : 0 // that it was greeted in return is a sign of life too
+    const isReady = status === 'ready'
+    if (!isReady && status !== 'connect') { // no connection: the client library makes one in its own time
       this.#missed.delete(server)
-    } else if (missed >= CHANCES) {
+    } else if (count >= CHANCES) {
       this.#missed.delete(server)
       server.disconnect(true)
     } else {
-      this.#missed.set(server, missed + 1)
+      this.#missed.set(server, { count: count + 1, status })
       if (!isReady) return // it was not greeted in return yet
       const answered = (): void => { this.#missed.delete(server) } // an error is an answer too
       server.callBuffer('PING').then(answered, answered)
