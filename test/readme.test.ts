@@ -1,4 +1,4 @@
-import { fork, type ChildProcess } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
@@ -7,6 +7,7 @@ import t from 'tap'
 import ts from 'typescript'
 import { freePort } from './helpers/free-port.js'
 import { RedisServer } from './helpers/redis.js'
+import { spawnNode } from './helpers/spawn-node.js'
 
 // Every snippet of README.md is run, as it stands but for the port and for where the package is found.
 
@@ -51,7 +52,7 @@ async function run (code: string, port: number): Promise<Run> {
   const imported = code.replaceAll(/from '(fastify-push[^']*)'/g, (_, name: string) => `from '${entries[name]}'`)
   const file = new URL(`snippet-${files++}.mjs`, folder)
   await writeFile(file, `${imported.replaceAll('3000', String(port))}\nprocess.send('done')\n`)
-  const child = fork(fileURLToPath(file), { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+  const child = spawnNode([fileURLToPath(file)], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
   let output = ''
   const look = new Set<() => void>()
   for (const stream of [child.stdout, child.stderr]) {

@@ -1,9 +1,10 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { PresenceChange } from '../../types/hooks.js'
 import type { FastifyPushOptions } from '../../types/index.js'
 import type { RedisStorageOptions } from '../../lib/storage/redis/index.js'
+import { spawnNode } from './spawn-node.js'
 
 interface Address {
   readonly host: string
@@ -101,7 +102,7 @@ export class RedisNode {
   static async start (setup: NodeSetup): Promise<RedisNode> {
     const root = setup.root ?? new URL('../../', import.meta.url).href
     const program = fileURLToPath(new URL('./redis-node-program.js', import.meta.url))
-    const child = spawn(process.execPath, [program, JSON.stringify({ ...setup, root })], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    const child = spawnNode([program, JSON.stringify({ ...setup, root })], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
     const node = new RedisNode(child)
     await new Promise<void>((resolve, reject) => {
       child.on('message', (word: Word) => {

@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import type { FastifyPushOptions, PushStats } from '../../types/index.js'
 import type { LogLine } from './app.js'
+import { spawnNode } from './spawn-node.js'
 
 /** What a server process has used by now. */
 export interface Usage {
@@ -32,9 +32,8 @@ export interface ServerProcessOptions {
 /** Starts a server with the channels of `startApp` in a process of its own, whose memory and files are nobody else's. Ended with the test. */
 export async function startServer (t: Test, { limits = {}, args = [], openFiles }: ServerProcessOptions = {}): Promise<ServerProcess> {
   const program = fileURLToPath(new URL('./victim.js', import.meta.url))
-  const node = [process.execPath, '--expose-gc', ...args, program, JSON.stringify({ limits })]
-  const [command, ...rest] = openFiles === undefined ? node : ['bash', '-c', `ulimit -n ${openFiles} && exec "$@"`, 'bash', ...node]
-  const child = spawn(command as string, rest, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const node = ['--expose-gc', ...args, program, JSON.stringify({ limits })]
+  const child = spawnNode(node, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }, openFiles)
   t.teardown(async () => {
     child.kill('SIGKILL')
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')

@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process'
 import { cpSync } from 'node:fs'
+import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { mutate } from '../../helpers/mutate.js'
+import { spawnNode } from '../../helpers/spawn-node.js'
 import { ofFaults } from './mutants.js'
 
 // The tests of faults are proved: with a rule of the adapter broken, the one that is there for it fails.
@@ -17,12 +18,12 @@ t.jobs = 6
 
 /** Runs a test of faults on the adapter of a copy of the compiled library. Returns its verdict, `ok` or `not ok`. */
 async function verdict (root: URL, beginning: string): Promise<string | undefined> {
-  const child = spawn(process.execPath, [fileURLToPath(new URL(FAULTS, root))], {
+  const child = spawnNode([fileURLToPath(new URL(FAULTS, root))], {
     env: { ...process.env, TAP_GREP: `/^${beginning}/`, FAULTS_PATIENCE: String(PATIENCE) },
     stdio: ['ignore', 'pipe', 'ignore']
   })
   let said = ''
-  for await (const chunk of child.stdout) said += String(chunk)
+  for await (const chunk of child.stdout as Readable) said += String(chunk)
   return new RegExp(`^(ok|not ok) \\d+ - ${beginning}`, 'm').exec(said)?.[1]
 }
 
