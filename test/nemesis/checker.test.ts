@@ -84,11 +84,17 @@ const wrongDurable: Array<[name: string, history: Event[], ...kinds: string[]]> 
   ['a message of another log without a word', [...stored(2), handed(1, 1), f.handed(2, 2)], 'silent-reset'],
   ['other messages at the places of those before', [...stored(2), handed(1, 1), handed(2, 2), restarted, f.told('unverified', 2), invoke(3), f.ok(3, 2)], 'disagreement', 'lost']
 ]
+/** It had begun to hear of a second log, was killed before that was saved, and the end of that log is gone when it comes back. */
+const forgotten: Event[] = [...stored(1), handed(1, 1), restarted, f.told('unverified', 1), invoke(2), f.ok(2, 2), invoke(3), f.ok(3, 3), killed(1), restarted]
+/** It is told of a second log again after it was killed, and has all of that. */
+const toldAgain = (saved: Event): Event[] => [...stored(1), handed(1, 1), restarted, f.told('unverified', 1), invoke(2), f.ok(2, 2), f.handed(2, 2), saved, f.told('unverified', 1), f.handed(2, 2)]
 const rightLossy: Record<string, Event[]> = {
   'a lost tail that was announced': [...stored(3), handed(1, 1), restarted, f.told('unverified', 1), f.kept(1, 1)],
   'a lost tail that had been handed over, and came again': [...stored(2), handed(1, 1), handed(2, 2), restarted, f.told('unverified', 1), f.ok(2, 2), f.handed(2, 2), f.kept(1, 1), f.kept(2, 2)],
   'a log that is gone': [...stored(2), handed(1, 1), f.told('epoch', 0), invoke(3), f.ok(3, 1), f.handed(3, 1), f.kept(3, 1)],
   'a log in between that it never saw': [...stored(1), handed(1, 1), invoke(2), f.ok(2, 1), g.told('epoch', 0)],
+  'the end of a log that it had forgotten, and a third log': [...forgotten, g.told('unverified', 1), g.kept(1, 1)],
+  'a log that it had forgotten, and a new one': [...forgotten, g.told('epoch', 0)],
   'at QoS 1 stored again by a store that had forgotten it': [...stored(1, 1), handed(1, 1), f.told('epoch', 0), f.ok(1, 1), f.handed(1, 1), f.handed(1, 2)]
 }
 const wrongLossy: Array<[name: string, history: Event[], ...kinds: string[]]> = [
@@ -98,6 +104,9 @@ const wrongLossy: Array<[name: string, history: Event[], ...kinds: string[]]> = 
   ['announced before it was published', [...stored(1), handed(1, 1), f.told('epoch', 0), invoke(2), g.ok(2, 1)], 'lost'],
   ['again, though the store had not lost it', [...stored(2), handed(1, 1), handed(2, 2), f.told('unverified', 2), f.handed(2, 3)], 'duplicate'],
   ['twice in one log', [...stored(1), handed(1, 1), f.told('epoch', 0), f.handed(1, 1), f.handed(1, 2)], 'duplicate'],
+  ['the end of a log that it had forgotten, and no word', forgotten, 'lost', 'lost'],
+  ['told of the same log again, and then lost', [...toldAgain(killed(1)), invoke(3), f.ok(3, 3)], 'lost'],
+  ['the same, and nothing was saved', [...toldAgain({ type: 'subscriber-killed', subscriber: 's', saved: {} }), invoke(3), f.ok(3, 3)], 'lost'],
   ['never published, and stored', [...stored(1), handed(1, 1), f.kept(9, 1)], 'ghost']
 ]
 

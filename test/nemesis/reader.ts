@@ -24,6 +24,8 @@ export interface Place extends Position {
 /** Told of a loss of unknown size, it left one log for another, or went back in it. */
 interface Jump {
   readonly from: Position | null
+  /** Where it had stood in other logs when it was killed, before that was saved. */
+  readonly left: readonly Position[]
   readonly to: Position
   /** When, counted in events. */
   readonly at: number
@@ -36,6 +38,8 @@ export class Reader {
   readonly #context: ReaderContext
   /** Where it was handed a message last, or was told that it stands. */
   #stand: Position | null = null
+  /** Where it stood in other logs when it was killed, before that was saved: of what has become of those it hears with the next jump. */
+  #left: Position[] = []
   /** Since a reconnect or a kill, and until the next message: beyond which offset it may begin again, by QoS. */
   #explained: Record<1 | 2, number> = { 1: Infinity, 2: Infinity }
   readonly #had = new Set<string>()
@@ -95,8 +99,9 @@ export class Reader {
     return this.#gaps.some((gap) => (this.#context.durable || gap.epoch === epoch) && gap.from <= offset && offset <= gap.to)
   }
 
-  #covers ({ from, to, at }: Jump, { epoch, offset }: Position, invoked: number): boolean {
-    if (from?.epoch === epoch && offset > from.offset) return true
+  #covers ({ from, left, to, at }: Jump, { epoch, offset }: Position, invoked: number): boolean {
+    const stood = from === null ? left : [from, ...left]
+    if (to.epoch !== epoch && stood.some((position) => position.epoch === epoch && offset > position.offset)) return true
     if (to.epoch === epoch && offset <= to.offset) return true
     return !this.#epochs.has(epoch) && at > invoked
   }
@@ -105,7 +110,10 @@ export class Reader {
     this.#alarms++ // the next process may be told again
     const offset = saved?.offset ?? 0
     this.#explained = { 1: Math.min(this.#explained[1], offset), 2: Math.min(this.#explained[2], offset) }
-    if (saved !== null && this.#stand !== null && saved.epoch !== this.#stand.epoch) this.#stand = saved
+    if (saved !== null && this.#stand !== null && saved.epoch !== this.#stand.epoch) {
+      this.#left.push(this.#stand)
+      this.#stand = saved
+    }
     const last = this.#trail.findLastIndex(({ position }) => position.epoch === saved?.epoch && position.offset === saved.offset)
     for (const { key } of this.#trail.slice(last + 1)) if (key !== null) this.#once.delete(key)
   }
@@ -117,7 +125,8 @@ export class Reader {
       return
     }
     const goesBack = position.offset < Math.min(this.#stand?.offset ?? 0, this.#explained[2])
-    this.#jumps.push({ from: this.#stand, to: position, at })
+    this.#jumps.push({ from: this.#stand, left: this.#left, to: position, at })
+    this.#left = []
     if (durable && (reason === 'epoch' || goesBack || this.#jumps.length > this.#alarms)) {
       found('false-alarm', `${this.name} in ${this.channel} was told ${reason}, to stand at ${textOf(position)} after ${textOf(this.#stand)}`)
     }
