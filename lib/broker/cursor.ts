@@ -51,6 +51,8 @@ export class Cursor {
   #seen: number
   /** What was heard last of another epoch: the log may have got a new one. */
   #other: Batch | null = null
+  /** Of which other epoch it had heard when it asked for the page that is on its way. */
+  #asked: string | null = null
   /** Up to here a QoS 0 record is sent even when read from the log: the subscriber asked for it. */
   protected readonly rewound: number
   /** Up to here, in the epoch it started in, is what came before it was back. */
@@ -165,11 +167,12 @@ export class Cursor {
     this.epoch = epoch
   }
 
-  /** What to read next. */
-  protected get wanted (): Pick<PageQuery, 'epoch' | 'stale' | 'from' | 'limit'> {
+  /** What to read next, from now on. */
+  protected ask (): Pick<PageQuery, 'epoch' | 'other' | 'from' | 'limit'> {
     const room = Math.min(PAGE_RECORDS, this.#window.room(this.#next - 1))
     // By powers of two, so that those who stand in the same place read the same page, whatever room each of them has.
-    return { epoch: this.epoch, stale: this.stale, from: this.#next, limit: 2 ** Math.floor(Math.log2(room)) }
+    const other = this.#asked = this.#other?.epoch ?? null
+    return { epoch: this.epoch, other, from: this.#next, limit: 2 ** Math.floor(Math.log2(room)) }
   }
 
   /** Notes what a page says of its log. Returns where that lets the cursor go on. */
@@ -179,8 +182,9 @@ export class Cursor {
     this.#seen = gap === undefined || gap.reason === 'retention' ? Math.max(this.#seen, page.head) : page.head
     // What came while the page was on its way.
     if (this.#other?.epoch === page.epoch) this.#seen = Math.max(this.#seen, this.#other.to)
-    // A page may have been read for others a moment ago: what was heard of a yet other epoch still holds.
-    if (this.#other?.epoch === page.epoch || this.epoch === page.epoch) this.#other = null
+    // What was heard of after the page was asked for still holds: the page may be older.
+    const isOver = this.epoch === page.epoch && this.#other?.epoch === this.#asked
+    if (this.#other?.epoch === page.epoch || isOver) this.#other = null
     return resumption
   }
 }

@@ -124,9 +124,15 @@ export class Hub implements TopicOwner {
   async #tellHead (topic: Topic): Promise<void> {
     try {
       while (this.#interrupted.get(topic) === true && this.find(topic.channel) === topic) {
+        const known = topic.newest?.epoch
         const state = await this.#asking.run(() => this.#readHead(topic))
         if (state === null) {
           await this.#pause()
+          continue
+        }
+        // Another log was heard of while this one was read.
+        if (topic.newest?.epoch !== known && topic.newest?.epoch !== state.epoch) {
+          this.#interrupted.set(topic, true)
           continue
         }
         topic.hearHead(state.epoch, state.head)

@@ -27,8 +27,8 @@ export interface PageQuery {
   readonly wire: string
   /** The epoch the reader is in. */
   readonly epoch: string
-  /** Whether the reader has heard that there is another one. */
-  readonly stale: boolean
+  /** Of which other one the reader has heard: it wants no page that was asked for before it had. */
+  readonly other: string | null
   readonly from: number
   /** Records at the most. */
   readonly limit: number
@@ -129,8 +129,8 @@ export class Pages {
 
   /** Reads on from a place. Rejects as the log does. */
   async read (query: PageQuery): Promise<SharedPage> {
-    const { channel, epoch, stale, from, limit } = query
-    const log = `${channel}\n${epoch}\n${stale ? 1 : 0}`
+    const { channel, epoch, other, from, limit } = query
+    const log = `${channel}\n${epoch}\n${other ?? ''}`
     const key = `${log}\n${from}\n${limit}`
     // How far a read goes: less far than it wants to where records are large.
     let reach = Infinity

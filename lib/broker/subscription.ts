@@ -211,7 +211,7 @@ export class Subscription extends Cursor implements Behind {
   }
 
   query (): PageQuery {
-    return { channel: this.channel, wire: this.wire, ...this.wanted }
+    return { channel: this.channel, wire: this.wire, ...this.ask() }
   }
 
   take (shared: SharedPage): void {

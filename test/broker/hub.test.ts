@@ -5,6 +5,7 @@ import { Hub } from '../../lib/broker/hub.js'
 import { Tick } from '../../lib/broker/tick.js'
 import { memoryStorage } from '../../lib/storage/memory/index.js'
 import { ManualClock } from '../../lib/testkit/manual-clock.js'
+import type { Page } from '../../types/storage.js'
 import { overStorage, settled } from '../helpers/node.js'
 
 const channels = new Channels(1000, { limit: 1000, bytes: 1024 * 1024, ttl: 1000 }, { online: true, grace: 15_000 })
@@ -14,7 +15,7 @@ async function makeHub () {
   const clock = new ManualClock()
   const memory = memoryStorage({ clock })
   await memory.open({ onError: () => {} })
-  const control = { joins: 0, leaves: 0, fail: false, failLeave: false, reads: 0, failRead: false, reading: 0, most: 0 }
+  const control = { joins: 0, leaves: 0, fail: false, failLeave: false, reads: 0, failRead: false, reading: 0, most: 0, page: (page: Page): Page | Promise<Page> => page }
   const storage = overStorage(memory, {
     feed: (original) => ({
       async join (...args) {
@@ -34,7 +35,7 @@ async function makeHub () {
         if (control.failRead) throw new Error('no log')
         control.most = Math.max(control.most, ++control.reading)
         try {
-          return await original.read(...args)
+          return await control.page(await original.read(...args))
         } finally {
           control.reading--
         }
@@ -140,6 +141,23 @@ t.test('what is interrupted while its head waits to be asked for is asked for on
   while (topics.some(({ newest }) => newest === null)) await settled()
   await settled()
   t.equal(control.reads, 501)
+})
+
+t.test('another log that is heard of while the head of the one before is read is the newest', async (t) => {
+  const { hub, control } = await makeHub()
+  const topic = await hub.join(channels.find('a'))
+  let arrive = (): void => {}
+  control.page = async (page) => {
+    await new Promise<void>((resolve) => { arrive = resolve })
+    return page
+  }
+  topic.interrupted()
+  await settled()
+  control.page = (page) => ({ ...page, epoch: 'new', head: 1 })
+  topic.hearHead('new', 1)
+  arrive()
+  await settled()
+  t.same([topic.newest, control.reads], [{ epoch: 'new', head: 1 }, 2])
 })
 
 t.test('what a log is like now is read once for all who ask while it is being read, and holds what was appended before they asked', async (t) => {

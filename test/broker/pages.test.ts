@@ -16,7 +16,7 @@ function makePages (answer: (query: Read) => Page | Promise<Page>) {
 }
 
 const page = (records: readonly StoredRecord[], from = 1): Page => ({ epoch: 'e', head: from + records.length - 1, first: 1, from, records })
-const query = (more: Partial<PageQuery> = {}): PageQuery => ({ channel: 'a', wire: 'a', epoch: 'e', stale: false, from: 1, limit: 128, ...more })
+const query = (more: Partial<PageQuery> = {}): PageQuery => ({ channel: 'a', wire: 'a', epoch: 'e', other: null, from: 1, limit: 128, ...more })
 
 t.test('who stands in the same place shares one read and its frames', async (t) => {
   const { control, pages } = makePages(() => page([record(), record()]))
@@ -30,7 +30,7 @@ t.test('who stands in the same place shares one read and its frames', async (t) 
 
 t.test('another place, epoch or knowledge is another read', async (t) => {
   const { control, pages } = makePages(() => page([record()]))
-  for (const more of [{}, { channel: 'b' }, { epoch: 'f' }, { stale: true }, { from: 2 }]) await pages.read(query(more))
+  for (const more of [{}, { channel: 'b' }, { epoch: 'f' }, { other: 'f' }, { from: 2 }]) await pages.read(query(more))
   t.equal(control.reads, 5)
 })
 
@@ -43,7 +43,7 @@ t.test('who stands elsewhere in what was just read makes no read, and has what a
   t.same(part.portions(0).map(({ from, to }) => [from, to]), [[13, 14]])
   t.ok(await pages.read(query({ from: 13, limit: 2 })) === part, 'which is shared likewise')
   t.equal(control.reads, 1)
-  for (const elsewhere of [{ from: 10 }, { from: 16 }, { from: 13, epoch: 'f' }, { from: 13, stale: true }, { from: 13, channel: 'b' }]) await pages.read(query(elsewhere))
+  for (const elsewhere of [{ from: 10 }, { from: 16 }, { from: 13, epoch: 'f' }, { from: 13, other: 'f' }, { from: 13, channel: 'b' }]) await pages.read(query(elsewhere))
   t.equal(control.reads, 6)
   clock.advance(500)
   await pages.read(query({ from: 14 }))

@@ -101,7 +101,7 @@ async function openRemote () {
     deaf: false,
     failing: 0,
     reads: 0,
-    page: (page: Page): Page => page
+    page: (page: Page): Page | Promise<Page> => page
   }
   const storage = overStorage(memory, {
     feed: (original) => ({
@@ -121,7 +121,7 @@ async function openRemote () {
           control.failing--
           throw new PushError('PUSH_STORAGE_UNAVAILABLE')
         }
-        return control.page(await original.read(...args))
+        return await control.page(await original.read(...args))
       }
     })
   })
@@ -279,6 +279,28 @@ t.test('[P-4.5] another epoch: a gap, and the new log from its first record', as
   await settled()
   t.equal(atMostOnce.all('gap').length, 0)
   t.equal(peer.all('gap').length, 2)
+})
+
+t.test('[P-4.5] another epoch that is heard of while a page of the one before is on its way is not forgotten', async (t) => {
+  const { own, broker, control } = await openRemote()
+  const peer = await own(to(1))
+  control.deaf = true
+  await broker.publish(room, 'old')
+  const [fresh] = control.listeners
+  let arrive = (): void => {}
+  control.page = async (page) => {
+    if (page.records.length > 0) await new Promise<void>((resolve) => { arrive = resolve })
+    return page
+  }
+  fresh?.interrupted()
+  await settled()
+  control.page = (page) => ({ ...page, epoch: 'new' })
+  fresh?.records({ epoch: 'new', from: 1, records: [{ body: Buffer.from('{"id":"x","qos":1,"timestamp":1,"data":1}'), qos: 1 }] })
+  await settled()
+  t.equal(peer.all('gap').length, 0)
+  arrive()
+  await settled()
+  t.match(peer.all('gap'), [{ reason: 'epoch', position: { epoch: 'new', offset: 0 } }])
 })
 
 t.test('an acknowledgement while a page is being read is not followed by what it covers', async (t) => {
