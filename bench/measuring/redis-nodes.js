@@ -14,14 +14,17 @@ export class RedisNodes {
   redis = null
   /** What becomes of its nodes in a storm: see redis-storm.js. */
   storm
+  /** What its subscriber does differently. */
+  load
   #options
   #started = []
 
   /** @param {import('./contest.js').ContestantOptions} options */
-  constructor ({ name, peer, server = {}, storm = {} }) {
+  constructor ({ name, peer, server = {}, storm = {}, load = {} }) {
     this.name = name
     this.peer = peer
     this.storm = storm
+    this.load = load
     this.#options = server
   }
 

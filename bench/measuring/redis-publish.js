@@ -41,7 +41,7 @@ export class Pair {
     await nodes.startRedis()
     pair.#load = load
     pair.#publisher = await nodes.startPublisher({ channel: CHANNEL })
-    pair.#follower = await nodes.startFollower(CHANNEL, { qos: 1 })
+    pair.#follower = await nodes.startFollower(CHANNEL, { qos: 1, ...nodes.load })
     pair.#pids = { server: pair.#publisher.pid, redis: nodes.redis.pid, follower: pair.#follower.node.pid, load: pair.#follower.load }
     await pair.#meet()
     return pair

@@ -1,6 +1,7 @@
 import { measureRedisPublish } from '../measuring/redis-publish.js'
 
 const OURS = 'fastify-push'
+const AT_MOST_ONCE = 'fastify-push, heard at QoS 0'
 const ALONE = 'its storage alone'
 const STREAMS = 'socket.io, streams adapter'
 const PUBSUB = 'socket.io, pub/sub adapter'
@@ -22,6 +23,7 @@ export const redisPublish = {
   trials: () => [trial('concurrent', { turn: 64, window: 1024 }, PIPELINED, [
     { row: OURS, of: STREAMS, atLeast: 2.5 },
     { row: OURS, of: PUBSUB, atLeast: 3 },
+    { row: AT_MOST_ONCE, of: PUBSUB },
     { row: ALONE, of: PLAIN, atLeast: 1.1 },
     { row: OURS, of: PLAIN, atLeast: 1.1 },
     ...PIPELINED.map(({ name }) => ({ row: OURS, of: name }))
@@ -33,7 +35,7 @@ export const redisOne = {
   name: 'redis-one',
   title: 'Through Redis to a subscriber on another node, one publish at a time, 128 bytes',
   about: 'The next message is published when Redis has answered for the last one.',
-  trials: () => [trial('one at a time', { turn: 1, window: Infinity }, [], [{ row: OURS, of: PUBSUB, atLeast: 1.2 }])]
+  trials: () => [trial('one at a time', { turn: 1, window: Infinity }, [], [{ row: OURS, of: PUBSUB, atLeast: 1.2 }, { row: AT_MOST_ONCE, of: PUBSUB }, { row: ALONE, of: PUBSUB }])]
 }
 
 function trial (name, load, more, targets) {
@@ -43,6 +45,7 @@ function trial (name, load, more, targets) {
     load,
     contestants: [
       { peer: 'fastify-push', server: { history: KEPT } },
+      { peer: 'fastify-push', name: AT_MOST_ONCE, server: { history: KEPT }, load: { qos: 0 } },
       { peer: 'fastify-push', name: ALONE, server: { storageAlone: true } },
       { peer: 'socket.io', name: STREAMS, server: { adapter: 'streams' } },
       { peer: 'socket.io', name: PUBSUB, server: { adapter: 'pubsub' } },
