@@ -8,13 +8,19 @@ const CLOSING_BRACE = 125
 const END = ']}'
 
 /**
- * Encodes a message: once, in the process where it was published. Throws a RangeError for data that nests too deep, a TypeError for
- * cycles and for what leaves no trace in JSON; only `undefined` is taken for `null`, for a message always has data.
- * `kept`: the bytes get memory of their own, since they may be held for long.
+ * What a message carries, as JSON. Throws a RangeError for data that nests too deep, a TypeError for cycles and for what leaves no trace in JSON; only `undefined` is taken for
+ * `null`, for a message always has data.
  */
-export function encodeBody (id: string, qos: QoS, timestamp: number, publisher: Publisher | undefined, data: unknown, kept: boolean): Buffer {
+export function encodeData (data: unknown): string {
   const json = JSON.stringify(data ?? null) as string | undefined
   if (json === undefined) throw new TypeError('a function or a symbol is no JSON')
+  return json
+}
+
+/**
+ * Encodes a message: once, in the process where it was published. `json`: of {@link encodeData}. `kept`: the bytes get memory of their own, since they may be held for long.
+ */
+export function encodeBody (id: string, qos: QoS, timestamp: number, publisher: Publisher | undefined, json: string, kept: boolean): Buffer {
   const by = publisher === undefined ? '' : publisherText(publisher)
   const head = `{"id":${JSON.stringify(id)},"qos":${qos},"timestamp":${timestamp}${by},"data":`
   const length = Buffer.byteLength(head) + Buffer.byteLength(json) + 1

@@ -3,7 +3,7 @@ import type { Member, PresenceCause } from '../../types/presence.js'
 import type { StoredMember } from '../../types/presence-store.js'
 import type { Clock } from '../core/clock.js'
 import { PushError } from '../core/errors.js'
-import { encodeBody } from './encoding.js'
+import { encodeBody, encodeData } from './encoding.js'
 import { randomId } from './random-id.js'
 
 /** The member that a client is. Claims stay on the server. Throws `PUSH_INVALID` for data that JSON cannot say, `PUSH_TOO_LARGE` for more than `most` bytes of it. */
@@ -32,5 +32,5 @@ export function decodeMember ({ body }: Pick<StoredMember, 'body'>): Member {
 /** An event as it is in the presence log: a message like any other. Who has left is told without data. [P-12.5] */
 export function encodeEvent (clock: Clock, cause: PresenceCause, { data, ...member }: Member): Uint8Array {
   const isThere = cause !== 'leave' && cause !== 'timeout'
-  return encodeBody(randomId(), 1, clock.timestamp(), undefined, { cause, member: isThere && data !== undefined ? { ...member, data } : member }, true)
+  return encodeBody(randomId(), 1, clock.timestamp(), undefined, encodeData({ cause, member: isThere && data !== undefined ? { ...member, data } : member }), true)
 }

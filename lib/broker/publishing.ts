@@ -6,7 +6,7 @@ import type { Clock } from '../core/clock.js'
 import { PushError, toPushError } from '../core/errors.js'
 import type { Channel } from './channels.js'
 import type { Counters } from './counters.js'
-import { encodeBody } from './encoding.js'
+import { encodeBody, encodeData } from './encoding.js'
 import type { ChannelHooks } from './hooks.js'
 
 /** A message on its way in, from whichever door. */
@@ -97,15 +97,11 @@ export class Publishing {
   /** Encodes a message. Throws `PUSH_INVALID` for data that JSON cannot say, `PUSH_STORAGE_FULL` for more than its channel ever keeps. */
   draft (publication: Publication): Draft {
     const { channel, id, qos, data, publisher, ttl, key } = publication
-    let body: Buffer
-    try {
-      body = encodeBody(id, qos, this.#context.clock.timestamp(), publisher, data, this.#context.holds && (qos > 0 || channel.rules.history))
-    } catch (error) {
-      throw new PushError('PUSH_INVALID', 'the data cannot be written as JSON', { cause: error })
-    }
+    const json = jsonOf(data)
+    const body = encodeBody(id, qos, this.#context.clock.timestamp(), publisher, json, this.#context.holds && (qos > 0 || channel.rules.history))
     if (body.byteLength > channel.rules.retention.bytes) throw new PushError('PUSH_STORAGE_FULL', 'larger than all that the channel keeps')
     const draft: { -readonly [Part in keyof Draft]: Draft[Part] } = { body, qos }
-    const idKey = this.#idKey(publication)
+    const idKey = this.#idKey(publication, json)
     if (ttl !== undefined) draft.ttl = ttl
     if (key !== undefined) draft.publisher = key
     if (idKey !== undefined) draft.id = idKey
@@ -126,10 +122,10 @@ export class Publishing {
   }
 
   // An id that nobody gave matters where its message may have to be published again under it: after an unknown outcome, exactly once.
-  #idKey ({ named, id, data, qos, key, fingerprint }: Publication): IdKey | undefined {
+  #idKey ({ named, id, data, qos, key, fingerprint }: Publication, json?: string): IdKey | undefined {
     const mayComeAgain = named || this.#context.rememberAll || (key !== undefined && qos === 2)
     if (!mayComeAgain) return undefined
-    return { id, fingerprint: fingerprint ?? fingerprintOf(data ?? null), ttl: this.#context.idWindow, fresh: !named }
+    return { id, fingerprint: fingerprint ?? fingerprintOf(json ?? jsonOf(data)), ttl: this.#context.idWindow, fresh: !named }
   }
 
   #count (outcomes: readonly AppendOutcome[]): void {
@@ -146,9 +142,11 @@ function keys (publisher: PublisherKey | undefined, id: IdKey | undefined): { pu
 }
 
 // Bodies are compared as they came in, before hooks; 128 bits are plenty to tell two of them apart.
-function fingerprintOf (value: unknown): string {
+const fingerprintOf = (json: string): string => hash('sha256', json, 'base64url').slice(0, 22)
+
+function jsonOf (data: unknown): string {
   try {
-    return hash('sha256', JSON.stringify(value), 'base64url').slice(0, 22)
+    return encodeData(data)
   } catch (error) {
     throw new PushError('PUSH_INVALID', 'the data cannot be written as JSON', { cause: error })
   }
