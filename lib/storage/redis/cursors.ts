@@ -8,10 +8,15 @@ import type { Operations } from './operations.js'
 /** Commits in one operation at the most: Redis does nothing else meanwhile. */
 const COMMITS = 256
 
+/** How long commits gather after others have gone, in milliseconds. By so much a cursor may lag behind where its client is; who is killed meanwhile has the last messages again. */
+const GATHER = 5
+
 /** The cursors of a channel, in one hash. */
 export class RedisCursors implements CursorStore {
   readonly #keys: Keys
   readonly #operations: Operations
+  /** Until when commits gather. */
+  #gathering: Promise<void> | null = null
 
   constructor (keys: Keys, operations: Operations) {
     this.#keys = keys
@@ -25,9 +30,22 @@ export class RedisCursors implements CursorStore {
   }
 
   async commit (channel: string, commits: readonly CursorCommit[]): Promise<ReadonlyArray<'committed' | 'fenced'>> {
+    await this.#turn()
     const parts: Array<Promise<number[]>> = []
     for (let i = 0; i < commits.length; i += COMMITS) parts.push(this.#commit(channel, commits.slice(i, i + COMMITS)))
     return (await Promise.all(parts)).flat().map((fenced) => fenced === 1 ? 'fenced' : 'committed')
+  }
+
+  // At once after a rest, otherwise together with those of other channels: acknowledgements come one by one.
+  #turn (): Promise<void> | undefined {
+    if (this.#gathering !== null) return this.#gathering
+    this.#gathering = new Promise((resolve) => {
+      setTimeout(() => {
+        this.#gathering = null
+        resolve()
+      }, GATHER)
+    })
+    return undefined
   }
 
   async #commit (channel: string, commits: readonly CursorCommit[]): Promise<number[]> {
