@@ -11,7 +11,9 @@ local incarnation_is = nil
 -- Which server this is, as far as its data go: it changes when the server is started again, and when a replica takes over.
 local function incarnation ()
   if incarnation_is == nil then
-    incarnation_is = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
+    local info = redis.call('INFO', 'replication')
+    local _, at = string.find(info, 'master_replid:', 1, true) -- far cheaper than to match a pattern
+    incarnation_is = string.match(info, '^%w+', at + 1)
   end
   return incarnation_is
 end
