@@ -23,7 +23,6 @@ export interface Pending {
   readonly resolve: (reply: Reply) => void
   readonly reject: (error: PushError) => void
   readonly writes: boolean
-  readonly until: number
   /** Whether it has been handed to Redis. */
   sent: boolean
   settled: boolean

@@ -1,7 +1,6 @@
-import { quietClock } from '../../core/clock.js'
-import { Deadlines, type Deadline } from '../../core/deadlines.js'
 import { PushError } from '../../core/errors.js'
 import type { AppendOutcome, Draft, Retention } from '../../../types/storage.js'
+import { Timeouts } from './timeouts.js'
 
 /** Drafts that go in one append at the most: Redis does nothing else meanwhile. */
 const RUN = 512
@@ -20,7 +19,6 @@ interface Waiting {
   readonly retention: Retention
   readonly resolve: (outcomes: AppendOutcome[]) => void
   readonly reject: (error: unknown) => void
-  deadline?: Deadline<Waiting>
   state: 'waiting' | 'sent' | 'given up'
 }
 
@@ -32,18 +30,18 @@ export class Lanes {
   readonly #options: LanesOptions
   /** What waits, by channel. A channel without one has nothing under way. */
   readonly #lanes = new Map<string, Waiting[]>()
-  readonly #deadlines = new Deadlines<Waiting>(quietClock, (each) => this.#giveUp(each))
+  readonly #pending: Timeouts<Waiting>
 
   constructor (options: LanesOptions) {
     this.#options = options
+    this.#pending = new Timeouts(options.timeout, (each) => this.#giveUp(each))
   }
 
   append (channel: string, drafts: readonly Draft[], retention: Retention): Promise<AppendOutcome[]> {
     return new Promise((resolve, reject) => {
-      const { timeout, inFlight } = this.#options
-      if (this.#deadlines.size >= inFlight) return reject(new PushError('PUSH_BUSY', 'too much work waits for Redis'))
+      if (this.#pending.size >= this.#options.inFlight) return reject(new PushError('PUSH_BUSY', 'too much work waits for Redis'))
       const waiting: Waiting = { drafts, retention, resolve, reject, state: 'waiting' }
-      waiting.deadline = this.#deadlines.add(quietClock.now() + timeout, waiting)
+      this.#pending.add(waiting)
       const lane = this.#lanes.get(channel)
       if (lane !== undefined) {
         lane.push(waiting)
@@ -70,12 +68,12 @@ export class Lanes {
     this.#options.append(channel, drafts, first.retention).then((outcomes) => {
       let at = 0
       for (const each of run) {
-        this.#rest(each)
+        this.#pending.delete(each)
         each.resolve(outcomes.slice(at, at += each.drafts.length))
       }
     }, (error: unknown) => {
       for (const each of run) {
-        this.#rest(each)
+        this.#pending.delete(each)
         each.reject(error)
       }
     }).finally(() => { this.#go(channel, lane) })
@@ -86,10 +84,6 @@ export class Lanes {
     const code = waiting.state === 'sent' ? 'PUSH_STORAGE_UNKNOWN' : 'PUSH_STORAGE_UNAVAILABLE'
     waiting.state = 'given up'
     waiting.reject(new PushError(code, `no answer within ${this.#options.timeout} ms`))
-  }
-
-  #rest ({ deadline }: Waiting): void {
-    if (deadline !== undefined) this.#deadlines.delete(deadline)
   }
 }
 

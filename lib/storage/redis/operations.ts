@@ -5,6 +5,7 @@ import { look, masterOf, type Argument, type Connection, type Reply, type Server
 import { readError } from './errors.js'
 import type { Script } from './lua/script.js'
 import { Replicas, type Durability } from './replicas.js'
+import { Timeouts } from './timeouts.js'
 
 export interface OperationsOptions {
   readonly lifecycle: Lifecycle
@@ -31,17 +32,16 @@ export class Operations {
   /** Where replicas must have what was written. */
   readonly #replicas: Replicas | null
   readonly #waiting = new Map<string, { readonly script: Script, pending: Pending[] }>()
-  /** In the order in which they end. */
-  readonly #pending = new Set<Pending>()
+  readonly #pending: Timeouts<Pending>
   /** Calls with long answers that wait for others to come. */
   readonly #later: Call[] = []
   /** Bytes of answers on their way, at the most. */
   #answers = 0
   #flushing: NodeJS.Immediate | null = null
-  #timer: NodeJS.Timeout | null = null
 
   constructor (options: OperationsOptions) {
     this.#options = options
+    this.#pending = new Timeouts(options.timeout, (pending) => this.#fail(pending, new Error(`no answer within ${options.timeout} ms`)))
     this.#replicas = options.durability === undefined ? null : new Replicas(options.durability, options.timeout, () => this.#schedule())
   }
 
@@ -68,16 +68,15 @@ export class Operations {
 
   /** Gives all up, and takes no more. */
   close (): void {
-    for (const pending of [...this.#pending]) this.#fail(pending, pending.sent ? new Error('the storage was closed') : new PushError('PUSH_STORAGE_CLOSED'))
-    if (this.#timer !== null) clearTimeout(this.#timer)
+    for (const pending of this.#pending.all()) this.#fail(pending, pending.sent ? new Error('the storage was closed') : new PushError('PUSH_STORAGE_CLOSED'))
     if (this.#flushing !== null) clearImmediate(this.#flushing)
-    this.#timer = this.#flushing = null
+    this.#flushing = null
   }
 
   /** The connection is lost, and with it what was under way. */
   lost (error: Error): void {
     this.#replicas?.lost()
-    for (const pending of [...this.#pending]) {
+    for (const pending of this.#pending.all()) {
       if (pending.sent) this.#fail(pending, error)
     }
   }
@@ -86,9 +85,8 @@ export class Operations {
     this.#options.lifecycle.assertOpen()
     return await new Promise((resolve, reject) => {
       if (this.#pending.size >= this.#options.inFlight) return reject(new PushError('PUSH_BUSY', 'too much work waits for Redis'))
-      const pending: Pending = { operation, resolve, reject, writes, until: performance.now() + this.#options.timeout, sent: false, settled: false }
+      const pending: Pending = { operation, resolve, reject, writes, sent: false, settled: false }
       this.#pending.add(pending)
-      this.#watch()
       const group = this.#options.isCluster ? `${script.name} ${operation.tag}` : script.name
       const waiting = this.#waiting.get(group)
       if (waiting === undefined) this.#waiting.set(group, { script, pending: [pending] })
@@ -178,23 +176,6 @@ export class Operations {
     if (!pending.sent || !pending.operation.answer) return
     this.#answers -= pending.operation.answer
     this.#goOn()
-  }
-
-  // One timer: what was asked first ends first.
-  #watch (): void {
-    if (this.#timer !== null) return
-    const [first] = this.#pending
-    if (first === undefined) return
-    this.#timer = setTimeout(() => {
-      this.#timer = null
-      const now = performance.now()
-      for (const pending of this.#pending) {
-        if (pending.until > now) break
-        this.#fail(pending, new Error(`no answer within ${this.#options.timeout} ms`))
-      }
-      this.#watch()
-    }, Math.max(1, first.until - performance.now()))
-    this.#timer.unref()
   }
 }
 
