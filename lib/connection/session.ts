@@ -5,7 +5,7 @@ import type { Broker } from '../broker/broker.js'
 import { clientOf, sessionKeyOf } from '../broker/session-key.js'
 import type { Subscription } from '../broker/subscription.js'
 import { ANY_INBOX, INBOX } from '../core/channel-name.js'
-import { PushError } from '../core/errors.js'
+import { PushError, toPushError } from '../core/errors.js'
 import type { Code } from '../protocol/codes.js'
 import type { HelloFrame, ServerFrame } from '../protocol/frames.js'
 
@@ -76,6 +76,7 @@ export class Session {
   /**
    * Takes it over from whichever connection had it when it was found, on behalf of `owner`, which is ended when another takes it over in turn. Rejects with
    * `PUSH_UNAVAILABLE` if another one has done so since: that one may be newer, and a claim that reaches the storage late must not take it from the client itself.
+   * Where nobody knows whether it was made again, an owner that had it before is ended, to come back.
    */
   async claim (owner: Owner): Promise<void> {
     this.#claiming = true
@@ -87,6 +88,10 @@ export class Session {
       const unwanted = [...this.#unwanted ?? []]
       this.#unwanted = null
       await Promise.all(unwanted.map((channel) => this.forget(channel)))
+    } catch (error) {
+      // What is heard of its own claim later looks like another's, and would send the client away for good.
+      if (this.generation > 0 && toPushError(error, 'PUSH_INTERNAL').code === 'PUSH_STORAGE_UNKNOWN') owner.end('PUSH_UNAVAILABLE')
+      throw error
     } finally {
       this.#claiming = false
     }

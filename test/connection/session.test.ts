@@ -275,6 +275,30 @@ t.test('a session the storage lost is made again by who is connected', async (t)
   t.equal(peer.socket.ending, null)
 })
 
+t.test('who makes a lost session again without hearing of it comes back, and is not sent away by what it did itself', async (t) => {
+  const clock = new ManualClock()
+  const memory = memoryStorage({ clock })
+  let heard = true
+  const storage = overStorage(memory, {
+    sessions: (original) => ({
+      acquire: async (...args) => {
+        const acquired = await original.acquire(...args)
+        if (!heard) throw new PushError('PUSH_STORAGE_UNKNOWN')
+        return acquired
+      }
+    })
+  })
+  const { own } = await openNode({ storage, clock, session: { ttl: '2m' }, limits: { silence: '1h' } })
+  const session = secret()
+  const peer = await own({ session })
+  await memory.sessions.remove(sessionKeyOf(undefined, { session }), Infinity)
+  heard = false
+  await clock.advanceAsync(120_000)
+  t.equal(goodbyeOf(peer), 'PUSH_UNAVAILABLE')
+  heard = true
+  t.equal((await own({ session })).socket.ending, null)
+})
+
 t.test('[P-4.8] QoS 2 is confirmed once the cursor is stored', async (t) => {
   const clock = new ManualClock()
   const memory = memoryStorage({ clock })
