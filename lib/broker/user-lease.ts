@@ -57,13 +57,13 @@ export class UserLease {
    */
   async take (): Promise<boolean> {
     const { sessions, clock, key, ttl } = this.#context
-    const isOwn = this.#term !== null && this.holds(this.#term)
+    const own = this.#term !== null && this.holds(this.#term) ? this.#term.generation : 0
     const begun = clock.now()
     this.#isTaking = true
     this.#heard = 0
     this.#term = null
     try {
-      const taken = isOwn ? await sessions.claim(key, ttl) : await sessions.acquire(key, ttl)
+      const taken = await sessions.acquire(key, ttl, own) // where this comes late, after the lease has run out, it takes it from nobody
       if (taken === null || this.#heard > taken.generation) return false
       this.#term = { generation: taken.generation, until: begun + ttl, isOver: false, commits: 0 }
       return true

@@ -518,6 +518,21 @@ t.test('a lease that is taken while this node is taking it, or while its reader 
   }
 })
 
+t.test('a lease that is taken for a new reader, but too late, is not taken from the node that has it by then', async (t) => {
+  const { here, there, latch, release, clock } = await openHeld('sessions', 'acquire')
+  const reader = await there.own(phone, alice)
+  const waits = await there.own({ clientId: 'laptop' }, alice)
+  await waits.send({ type: 'subscribe', id: 1, channel: ANY, qos: 1 })
+  latch.isClosed = true
+  await reader.cut()
+  await clock.advanceAsync(TTL)
+  const other = await here.own(watch, alice)
+  await release()
+  await send(here, 1)
+  t.same([told(other), other.data], [[0], [1]])
+  t.same([told(waits), waits.data], [['held'], []])
+})
+
 t.test('nobody is subscribed before its hello is answered, and then at once', async (t) => {
   const { there, latch, release } = await openHeld('sessions', 'find')
   const reader = await there.own(phone, alice)
