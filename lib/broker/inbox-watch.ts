@@ -2,6 +2,7 @@ import type { Position } from '../../types/message.js'
 import type { InboxListener } from '../../types/options.js'
 import type { CursorStore, LogStore } from '../../types/storage.js'
 import type { Clock } from '../core/clock.js'
+import { compact } from '../core/compact.js'
 import { PushError } from '../core/errors.js'
 import { within } from '../core/hooks.js'
 import { AtOnce } from './at-once.js'
@@ -50,7 +51,7 @@ export class InboxWatch {
     const now = clock.now()
     const watched = { inbox, position, body: null }
     const isRoom = notifyAfter >= ttl || (this.#waiting?.add(now + notifyAfter, watched) ?? true)
-    const isRoomToo = ttl === Infinity || (this.#expiring?.add(now + ttl, { ...watched, body }) ?? true)
+    const isRoomToo = ttl === Infinity || (this.#expiring?.add(now + ttl, { ...watched, body: compact(body) }) ?? true)
     if (!isRoom || !isRoomToo) this.#passOver()
   }
 

@@ -227,6 +227,23 @@ t.test('what waits for its ttl leaves room for what waits for a client, and is l
   t.same([waiting, expired], [0, 0])
 })
 
+t.test('the body of a message that waits for its ttl keeps nothing else alive', async (t) => {
+  const clock = new ManualClock()
+  const { broker } = await openNode()
+  const told: unknown[] = []
+  const storage = memoryStorage({ clock })
+  const { log, cursors } = storage
+  await storage.open({ onError: (error) => { throw error } })
+  const watch = new InboxWatch({ log, cursors, clock, counters: new Counters(), notifyAfter: 1000, timeout: 1000, onWaiting: undefined, onExpired: ({ message }) => { told.push(message.data) }, onError: (error) => { throw error } })
+  const text = '{"id":"a","qos":1,"timestamp":1,"data":"whole"}'
+  const pool = Buffer.alloc(8192)
+  const body = pool.subarray(0, pool.write(text))
+  watch.watch(broker.channels.inbox('alice'), { epoch: 'e', offset: 1 }, body, 900)
+  pool.fill(0) // where it lay is another's
+  await clock.advanceAsync(900)
+  t.same(told, ['whole'])
+})
+
 t.test('messages that are due at once are looked at a hundred at a time, and a listener that never ends holds up no other', async (t) => {
   let [reads, most] = [0, 0]
   const clock = new ManualClock()

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Position, QoS } from '../../../types/message.js'
 import type { DraftKey, LogState, Page, PublisherKey, Recognised, Retention, StoredRecord } from '../../../types/storage.js'
+import { compact } from '../../core/compact.js'
 import type { Budget, Holder } from './budget.js'
 import { Deque } from '../deque.js'
 import { ExpiringMap, type Expiring } from './expiring-map.js'
@@ -208,9 +209,4 @@ export function newEpoch (): string {
 /** What a slot stores of a message's qos, body and ttl. */
 export function slotOf (body: Uint8Array, qos: QoS, ttl: number | undefined, now: number): Slot & { readonly body: Uint8Array } {
   return { body: compact(body), qos, at: now, until: ttl === undefined ? Infinity : now + ttl }
-}
-
-/** A small view must not keep a large buffer alive: what is counted is what is held. */
-function compact (body: Uint8Array): Uint8Array {
-  return body.byteLength * 2 < body.buffer.byteLength ? new Uint8Array(body) : body
 }
