@@ -197,20 +197,27 @@ export class Service implements ServiceContext {
     if (!isUnderWay) this.#verifyAll().catch(this.broker.onError)
   }
 
+  // Part of a Cluster may be away for long: the sessions of the others do not wait for it.
   async #verifyAll (): Promise<void> {
-    while (this.#verifying === 'again') {
+    let left: ConnectionContext[] = []
+    while (!this.#closed && (this.#verifying === 'again' || left.length > 0)) {
+      if (this.#verifying === 'again') left = [...this.#connections.keys()]
       this.#verifying = 'once'
-      let left = [...this.#connections.keys()]
-      while (left.length > 0 && !this.#closed) {
-        const some = left.splice(0, AT_ONCE)
-        const outcomes = await Promise.allSettled(some.map(({ ended, session }) => ended ? undefined : session?.verify()))
-        const failed = some.filter((_, i) => outcomes[i]?.status === 'rejected')
-        if (failed.length === 0) continue
-        left = [...failed, ...left]
-        await new Promise<void>((resolve) => { this.broker.clock.after(RETRY, resolve) })
-      }
+      left = await this.#verifyEach(left)
+      if (left.length > 0) await new Promise<void>((resolve) => { this.broker.clock.after(RETRY, resolve) })
     }
     this.#verifying = 'no'
+  }
+
+  // Resolves with those for which it failed.
+  async #verifyEach (connections: readonly ConnectionContext[]): Promise<ConnectionContext[]> {
+    const failed: ConnectionContext[] = []
+    for (let i = 0; i < connections.length && !this.#closed; i += AT_ONCE) {
+      const some = connections.slice(i, i + AT_ONCE)
+      const outcomes = await Promise.allSettled(some.map(({ ended, session }) => ended ? undefined : session?.verify()))
+      failed.push(...some.filter((_, i) => outcomes[i]?.status === 'rejected'))
+    }
+    return failed
   }
 
   #supersede (session: string, generation: number): void {

@@ -299,6 +299,46 @@ t.test('who makes a lost session again without hearing of it comes back, and is 
   t.equal((await own({ session })).socket.ending, null)
 })
 
+t.test('sessions are verified after an interruption, however many others cannot be', async (t) => {
+  const clock = new ManualClock()
+  const memory = memoryStorage({ clock })
+  const away = new Set<string>()
+  let interrupt = () => {}
+  const storage = overStorage(memory, {
+    sessions: (original) => ({
+      find: async (session) => {
+        if (away.has(session)) throw new PushError('PUSH_STORAGE_UNAVAILABLE')
+        return await original.find(session)
+      },
+      watch: (_, interrupted = () => {}) => { // it hears of no claim
+        interrupt = interrupted
+        return () => {}
+      }
+    })
+  })
+  const { own } = await openNode({ storage, clock })
+  const keyOf = (clientId: string) => sessionKeyOf(undefined, { clientId, session: '' })
+  const takeOver = (clientId: string) => memory.sessions.acquire(keyOf(clientId), 60_000, Infinity)
+  const names = Array.from({ length: 600 }, (_, i) => `client-${i}`)
+  const peers = await Promise.all(names.map((clientId) => own({ clientId })))
+  const superseded = () => names.filter((_, i) => peers[i] !== undefined && goodbyeOf(peers[i]) === 'PUSH_SUPERSEDED')
+  for (const name of names.slice(0, 550)) away.add(keyOf(name))
+
+  await takeOver('client-0')
+  await takeOver('client-598')
+  interrupt()
+  await settled()
+  t.same(superseded(), ['client-598'])
+  await takeOver('client-599')
+  interrupt()
+  await clock.advanceAsync(500)
+  t.same(superseded(), ['client-598', 'client-599'], 'what was missed meanwhile is looked for too')
+  away.clear()
+  await clock.advanceAsync(500)
+  t.same(superseded(), ['client-0', 'client-598', 'client-599'])
+  t.equal(peers.filter(({ socket }) => socket.ending !== null).length, 3)
+})
+
 t.test('[P-4.8] QoS 2 is confirmed once the cursor is stored', async (t) => {
   const clock = new ManualClock()
   const memory = memoryStorage({ clock })
