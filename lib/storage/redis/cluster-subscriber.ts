@@ -61,7 +61,7 @@ export class ClusterSubscriber implements Hearing {
     try {
       await ear.subscriber.add(name)
     } catch (error) {
-      this.#wanted.delete(name)
+      this.remove(name).catch(() => {}) // by now it may be wanted of another server
       this.#look(ear)
       throw error
     }
