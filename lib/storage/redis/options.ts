@@ -3,6 +3,9 @@ import { PushError } from '../../core/errors.js'
 import type { Client } from './connection.js'
 import type { Durability } from './replicas.js'
 
+/** The longest that a timer runs, in milliseconds. */
+const LONGEST = 2 ** 31 - 1
+
 /** Options of a Redis storage. */
 export interface RedisStorageOptions {
   /**
@@ -43,21 +46,28 @@ export function readOptions (options: RedisStorageOptions): RedisSettings {
   const { client, prefix = 'push', timeout = 3000, inFlight = 10_000, compare = 30_000, durability } = options
   if (typeof client?.duplicate !== 'function') throw wrong('client must be an ioredis client')
   if (typeof prefix !== 'string' || prefix.length === 0 || /[{}\s]/.test(prefix)) throw wrong('prefix must be a text without braces and spaces')
-  const limit = parseDuration(timeout, 'redisStorage: timeout')
+  const limit = readDuration(timeout, 'timeout')
   if (!Number.isSafeInteger(inFlight) || inFlight < 1) throw wrong('inFlight must be a positive integer')
   return {
     client,
     prefix: `${client.options.keyPrefix ?? ''}${prefix}`,
     timeout: limit,
     inFlight,
-    compare: parseDuration(compare, 'redisStorage: compare'),
+    compare: readDuration(compare, 'compare'),
     durability: durability === undefined ? undefined : readDurability(durability, limit, wrong)
   }
 }
 
+function readDuration (value: number | string, name: string): number {
+  const what = `redisStorage: ${name}`
+  const ms = parseDuration(value, what)
+  if (ms > LONGEST) throw new PushError('PUSH_OPTIONS', `${what} must not be more than ${LONGEST} ms, which is about 24 days`)
+  return ms
+}
+
 function readDurability (durability: NonNullable<RedisStorageOptions['durability']>, limit: number, wrong: (why: string) => PushError): Durability {
   if (typeof durability !== 'object' || !Number.isSafeInteger(durability?.replicas) || durability.replicas < 1) throw wrong('durability.replicas must be a positive integer')
-  const timeout = parseDuration(durability.timeout ?? 1000, 'redisStorage: durability.timeout')
+  const timeout = Math.ceil(readDuration(durability.timeout ?? 1000, 'durability.timeout')) // WAIT takes no fractions
   if (timeout >= limit) throw wrong('durability.timeout must be less than timeout')
   return { replicas: durability.replicas, timeout }
 }

@@ -211,7 +211,7 @@ t.test('a server that may drop data, or may not write them, is told of', async (
 t.test('durability: acknowledged when replicas have it, otherwise unknown', async (t) => {
   const world = await startWorld(t)
   const storage = await world.storage({ durability: { replicas: 1, timeout: 200 } })
-  const patient = await world.storage({ timeout: 30_000, durability: { replicas: 1, timeout: 20_000 } })
+  const patient = await world.storage({ timeout: 30_000, durability: { replicas: 1, timeout: 19_999.5 } })
   t.equal(await codeOf(append(storage, draft('a', 'id'))), 'PUSH_STORAGE_UNKNOWN', 'there is no replica')
   t.same(texts(await storage.log.read(ROOM, ALL)), ['a'], 'it happened all the same')
   const replica = await RedisServer.start('--replicaof', `127.0.0.1 ${world.server.port}`)
@@ -304,7 +304,7 @@ t.test('a log keeps its name for as long as a cursor is in it', async (t) => {
 t.test('bad options are refused', async (t) => {
   const world = await startWorld(t)
   const client = world.client()
-  for (const options of [undefined, {}, { client: {} }, { client, prefix: 'a{b' }, { client, prefix: '' }, { client, timeout: 'soon' }, { client, inFlight: 0 }]) {
+  for (const options of [undefined, {}, { client: {} }, { client, prefix: 'a{b' }, { client, prefix: '' }, { client, timeout: 'soon' }, { client, timeout: '25d' }, { client, compare: '25d' }, { client, inFlight: 0 }]) {
     t.throws(() => redisStorage(options as RedisStorageOptions), { code: 'PUSH_OPTIONS' })
   }
 })
