@@ -84,7 +84,8 @@ export function redisStorage (options: RedisStorageOptions): StorageAdapter {
     },
     async health () {
       try {
-        await operations.read(PING, { keys: [keys.leases], args: [], tag: keys.leases })
+        const ways = [...new Set([operations, appending])]
+        await Promise.all(ways.map((way) => way.read(PING, { keys: [keys.leases], args: [], tag: keys.leases })))
         return subscriber.isLive ? { ok: true } : { ok: false, reason: 'not listening' }
       } catch (error) {
         return { ok: false, reason: reasonOf(error as Error) }
