@@ -266,17 +266,25 @@ t.test('Storage adapters', async (t) => {
 })
 
 t.test('Redis', async (t) => {
-  const [code] = of('Redis') as [string]
+  const [code, withPlugin] = of('Redis') as [string, string]
   const server = await RedisServer.start()
   t.teardown(() => server.stop())
   const publishing = await run(code.replace('6379', String(server.port)), 0)
   t.teardown(() => end(publishing))
-  await publishing.prints('1')
-  t.pass('it prints what its comment says')
+  await publishing.done
+  t.equal(publishing.output(), '1\n', 'it prints what its comment says')
+  const closing = await run(`${withPlugin.replace('6379', String(server.port))}
+    process.on('message', () => app.close().then(() => console.log('closed')))`, 0)
+  t.teardown(() => end(closing))
+  await closing.done
+  server.signal('SIGSTOP')
+  closing.child.send('close')
+  await closing.prints('closed')
+  t.pass('it closes although Redis hangs')
 })
 
 t.test('no snippet is left out', async (t) => {
   t.strictSame([...new Set(snippets.map(({ heading }) => heading))],
     ['Usage', 'The client', 'Authentication: who connects', 'Permissions: who may do what', 'Channels', 'Publishing', 'Presence', 'Inbox', 'Hooks', 'Under load', 'Redis', 'Storage adapters', 'AsyncAPI'])
-  t.equal(snippets.length, 18)
+  t.equal(snippets.length, 19)
 })
