@@ -1,7 +1,10 @@
+import { readFileSync } from 'node:fs'
+import { Redis } from 'ioredis'
 import t from 'tap'
 import { redisStorage, type RedisStorageOptions } from '../../../lib/storage/redis/index.js'
 import { storageConformance } from '../../../lib/testkit/index.js'
 import type { StorageAdapter } from '../../../types/storage.js'
+import type { RedisServer } from '../../helpers/redis.js'
 
 /** Tests that run side by side: most of them wait most of the time. */
 const AT_ONCE = 12
@@ -10,6 +13,20 @@ const AT_ONCE = 12
 export interface Served {
   readonly client: RedisStorageOptions['client']
   stop (): Promise<void>
+}
+
+const README = new URL('../../../../README.md', import.meta.url)
+
+/** Makes the user that the README describes on each of these servers, with the rights that it says. Returns how a client gets in as that user. */
+export async function restrict (...servers: readonly RedisServer[]): Promise<{ readonly username: string, readonly password: string }> {
+  const rule = /^ *ACL SETUSER (.*)$/m.exec(readFileSync(README, 'utf8'))?.[1] as string
+  const [, username, password] = /^(\S+) .*>(\S+)/.exec(rule) as unknown as [string, string, string]
+  for (const { port } of servers) {
+    const admin = new Redis({ port })
+    await admin.call('ACL', 'SETUSER', ...rule.split(' '))
+    admin.disconnect()
+  }
+  return { username, password }
 }
 
 /** Holds the adapter to the contract. Each test has a prefix of its own; time is the server's, so it really passes. */
@@ -33,7 +50,7 @@ export async function conform (serve: () => Promise<Served>): Promise<void> {
   const tests: Array<{ readonly name: string, readonly body: () => Promise<void> }> = []
   storageConformance({
     test: (name, body) => tests.push({ name, body }),
-    create: () => create(`push-${created++}`),
+    create: () => create(`push:${created++}`),
     createPeer: (adapter) => create(prefixes.get(adapter) as string),
     onAgain: (name, { message }) => t.comment(`${name}: ${message}`),
     patience: 20_000

@@ -1,8 +1,9 @@
 import { Redis } from 'ioredis'
 import { RedisSentinels } from '../../helpers/redis.js'
-import { conform } from './conforming.js'
+import { conform, restrict } from './conforming.js'
 
 await conform(async () => {
   const sentinels = await RedisSentinels.start()
-  return { client: new Redis({ sentinels: sentinels.addresses, name: sentinels.name, natMap: sentinels.natMap }), stop: () => sentinels.stop() }
+  const { addresses, name, natMap, master, replica } = sentinels
+  return { client: new Redis({ sentinels: addresses, name, natMap, lazyConnect: true, ...await restrict(master, replica) }), stop: () => sentinels.stop() }
 })
