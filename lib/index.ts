@@ -43,6 +43,7 @@ const plugin: FastifyPluginAsync<FastifyPushOptions> = async (fastify, options) 
     defer: setImmediate,
     authorize: options.authorize,
     onError,
+    onWarning: (text) => fastify.log.warn(`push: ${text}`),
     onPublishFailed: (error, channel) => {
       const { code, id, cause } = error
       const held = isFlood(error) ? seldom.ask(`publish: ${describe(error)}`) : 0

@@ -62,6 +62,21 @@ t.test('registers @fastify/websocket itself where it is absent', async (t) => {
   t.same(warnings(log), ['push: every connection is anonymous: no `authenticate` was given'])
 })
 
+t.test('what the storage advises is a warning in the log', async (t) => {
+  const storage = memoryStorage()
+  const { log } = await startApp(t, {
+    storage: {
+      ...storage,
+      async open (context) {
+        await storage.open(context)
+        context.onWarning?.('it had better be larger')
+      }
+    },
+    authenticate: () => null
+  })
+  t.same(warnings(log), ['push: it had better be larger'])
+})
+
 t.test('no warning of anonymous connections with `authenticate`', async (t) => {
   const { log } = await startApp(t, { authenticate: () => ({ userId: 'alice' }) })
   t.same(warnings(log), [])

@@ -48,6 +48,8 @@ export interface StorageSupports {
 export interface StorageContext {
   /** Tells the host of a trouble that no caller waits for. */
   readonly onError: (error: Error) => void
+  /** Tells the host, in a text, of something that works and had better be changed. */
+  readonly onWarning?: ((text: string) => void) | undefined
 }
 
 export interface StorageHealth {

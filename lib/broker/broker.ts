@@ -37,6 +37,8 @@ export interface BrokerContext {
   readonly authorize?: Authorize | undefined
   /** A trouble that nobody waits for. */
   readonly onError: (error: unknown) => void
+  /** What the storage advises. */
+  readonly onWarning?: (text: string) => void
   /** A publish that failed, and perhaps nobody handles. */
   readonly onPublishFailed: (error: PushError, channel: string) => void
 }
@@ -62,6 +64,7 @@ export class Broker {
   readonly #hub: Hub
   readonly #inboxWatch: InboxWatch
   readonly #publish: ServerPublish
+  readonly #onWarning: BrokerContext['onWarning']
   readonly #subscribing: SubscribingContext
 
   constructor (context: BrokerContext) {
@@ -74,6 +77,7 @@ export class Broker {
     this.defer = defer
     this.tick = new Tick(defer, onError)
     this.onError = onError
+    this.#onWarning = context.onWarning
     this.hooks = new Hooks({ clock, timeout: settings.limits.hookTimeout, onError })
     const ownHooks = new ChannelHooks()
     this.hooks.attach(ownHooks, this.hooks.root)
@@ -117,7 +121,7 @@ export class Broker {
 
   /** Opens the storage. Rejects with its error. */
   async open (): Promise<void> {
-    await this.storage.open({ onError: this.onError })
+    await this.storage.open({ onError: this.onError, onWarning: this.#onWarning })
     if (this.settings.presence.online) this.presence.declared() // users are members too, those of nodes that are gone as well
     this.presence.open()
   }

@@ -39,4 +39,9 @@ export class Lifecycle {
   report (error: unknown): void {
     this.#context?.onError(toPushError(error, 'PUSH_INTERNAL'))
   }
+
+  /** Tells the host of something that it had better change. */
+  warn (text: string): void {
+    this.#context?.onWarning?.(text)
+  }
 }

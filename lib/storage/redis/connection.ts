@@ -33,7 +33,7 @@ export interface Connection extends Server {
 export interface ClusterConnection extends Connection {
   /** By slot the servers that have it, `host:port`, the master first. */
   readonly slots: ReadonlyArray<readonly string[] | undefined>
-  nodes (): ReadonlyArray<Server & Pick<Redis, 'options' | 'duplicate'>>
+  nodes (role?: 'master'): ReadonlyArray<Server & Pick<Redis, 'options' | 'duplicate' | 'info'>>
   refreshSlotsCache (callback: (error?: Error | null) => void): void
 }
 
@@ -98,6 +98,11 @@ const isCluster = (client: Client): client is Cluster => client.isCluster
 /** The connections to single servers that a connection is made of. */
 export function serversOf (connection: Connection | ClusterConnection): readonly Server[] {
   return 'nodes' in connection ? connection.nodes() : [connection]
+}
+
+/** Those to servers that are written to. */
+export function mastersOf (connection: Connection | ClusterConnection): ReadonlyArray<Pick<Connection, 'info'>> {
+  return 'nodes' in connection ? connection.nodes('master') : [connection]
 }
 
 /** The connection to the server that has a key; `undefined` where none is known to. */

@@ -37,6 +37,7 @@ export function redisStorage (options: RedisStorageOptions): StorageAdapter {
     operations,
     appending,
     onError,
+    onWarning: (text) => lifecycle.warn(text),
     // In Cluster, what concerns a channel is only where the channel is; what concerns all, everywhere.
     isSharded: (name) => client.isCluster && name !== keys.claims,
     onMessage: (name, message) => name === keys.claims ? sessions.heard(message) : feed.heard(name, message),

@@ -1,5 +1,5 @@
 import { ClusterSubscriber } from './cluster-subscriber.js'
-import { connect, duplicate, end, serversOf, type Client, type ClusterConnection, type Connection } from './connection.js'
+import { connect, duplicate, end, mastersOf, serversOf, type Client, type ClusterConnection, type Connection } from './connection.js'
 import { inspect } from './inspection.js'
 import type { Operations } from './operations.js'
 import { Pulse } from './pulse.js'
@@ -13,6 +13,7 @@ export interface LinksContext extends Pick<SubscriberContext, 'isSharded' | 'onM
   /** For appends: the same, unless they wait for replicas, and so need a connection for themselves. */
   readonly appending: Operations
   readonly onError: (error: unknown) => void
+  readonly onWarning: (text: string) => void
 }
 
 /** The connections of an adapter: for commands, for appends that wait for replicas, and to listen. */
@@ -36,7 +37,7 @@ export class Links {
 
   /** Connects, and looks whether the server will do. Rejects with a PushError; then `close` is to be called all the same. */
   async open (): Promise<void> {
-    const { timeout, operations, appending, onError } = this.#context
+    const { timeout, operations, appending, onWarning } = this.#context
     const commands = this.#make()
     this.#connections.push(commands)
     operations.open(commands)
@@ -47,7 +48,7 @@ export class Links {
     }
     if (this.#subscriber instanceof Subscriber) this.#subscriber.open(this.#make())
     await Promise.all([...this.#connections, ...this.subscriber.connections].map((connection) => connect(connection, timeout)))
-    await inspect(commands, timeout, onError)
+    await inspect(mastersOf(commands), timeout, onWarning)
     if (this.#subscriber instanceof ClusterSubscriber) await this.#subscriber.open(commands as ClusterConnection)
     this.#pulse.start()
   }

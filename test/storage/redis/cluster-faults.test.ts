@@ -18,6 +18,7 @@ class ClusterWorld {
   readonly cluster: RedisCluster
   /** What the hosts were told. */
   readonly errors: Error[] = []
+  readonly warnings: string[] = []
 
   constructor (t: Test, cluster: RedisCluster) {
     this.#t = t
@@ -39,7 +40,7 @@ class ClusterWorld {
     const client = new Cluster(this.cluster.addresses, { natMap })
     client.on('error', () => {})
     this.#t.teardown(() => client.disconnect())
-    return await openStorage(this.#t, { client, compare: '1h', ...options }, this.errors)
+    return await openStorage(this.#t, { client, compare: '1h', ...options }, this.errors, this.warnings)
   }
 
   /** Talks with one server. */
@@ -176,6 +177,20 @@ t.test('a connection to a master is lost after the script ran: unknown, and noth
   await until(async () => await codeOf(append(storage, draft('third'))) === 'ok', 'it is connected again')
   const found = texts(await direct.log.read(ROOM, ALL))
   t.equal(found.filter((text) => text === 'second').length, 1)
+})
+
+t.test('a master that may drop data is told of, whichever it is', async (t) => {
+  const world = await ClusterWorld.start(t)
+  for (const master of world.masters) {
+    const admin = world.server(master)
+    await admin.config('SET', 'maxmemory', '100mb')
+    await admin.config('SET', 'maxmemory-policy', 'allkeys-lru')
+    await world.storage()
+    t.match(world.warnings.splice(0), [/allkeys-lru/])
+    await admin.config('SET', 'maxmemory-policy', 'noeviction')
+  }
+  await world.storage()
+  t.same([world.warnings, world.errors], [[], []])
 })
 
 t.test('durability: each master is asked for its own replicas', async (t) => {

@@ -46,10 +46,10 @@ export async function until (condition: () => boolean | Promise<boolean>, what: 
 }
 
 /** An open storage. It is closed with the test. */
-export async function openStorage (t: Test, options: RedisStorageOptions, errors: Error[] = []): Promise<StorageAdapter> {
+export async function openStorage (t: Test, options: RedisStorageOptions, errors: Error[] = [], warnings: string[] = []): Promise<StorageAdapter> {
   const storage = redisStorage({ timeout: 1000, ...options })
   t.teardown(() => storage.close())
-  await storage.open({ onError: (error) => { errors.push(error) } })
+  await storage.open({ onError: (error) => { errors.push(error) }, onWarning: (text) => { warnings.push(text) } })
   return storage
 }
 
@@ -81,6 +81,7 @@ export class World {
   readonly server: RedisServer
   /** What the host was told. */
   readonly errors: Error[] = []
+  readonly warnings: string[] = []
 
   constructor (t: Test, server: RedisServer) {
     this.#t = t
@@ -96,6 +97,6 @@ export class World {
   }
 
   async storage (options: Partial<RedisStorageOptions> = {}): Promise<StorageAdapter> {
-    return await openStorage(this.#t, { client: this.client(), ...options }, this.errors)
+    return await openStorage(this.#t, { client: this.client(), ...options }, this.errors, this.warnings)
   }
 }
