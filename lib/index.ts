@@ -88,7 +88,7 @@ export { fastifyPush as default, fastifyPush as 'module.exports' }
 
 // What fails because something is away that everything needs.
 const isFlood = (error: unknown): error is PushError => error instanceof PushError && codes[error.code].status > 500
-const describe = ({ code, cause, message }: PushError): string => `${code} ${cause instanceof Error ? cause.message : message}`
+const describe = ({ code, cause, message }: PushError): string => `${code} ${cause instanceof Error ? cause.message : message}`.replace(/[\d.]+ ?ms/g, '') // when it is tried again is no other trouble
 
 // Closing is seen through: the timers that bound it keep no process alive.
 async function keepAlive (work: Promise<void>): Promise<void> {

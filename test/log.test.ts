@@ -21,6 +21,17 @@ t.test('a storage that is away is logged once in a while, whatever the number of
   t.equal(app.push.stats().failed, 20, 'each publish is counted')
 })
 
+t.test('a trouble that a storage tells of again and again is logged once in a while, whatever it says of its next attempt', async (t) => {
+  const storage = memoryStorage()
+  let tell: (error: Error) => void = () => {}
+  const { log } = await startApp(t, { storage: { ...storage, open: async (context) => { tell = context.onError; await storage.open(context) } } })
+  for (let i = 0; i < 20; i++) tell(new PushError('PUSH_STORAGE_UNAVAILABLE', undefined, { cause: new Error(`not connected: again after ${i}ms`) }))
+  tell(new PushError('PUSH_STORAGE_UNAVAILABLE', undefined, { cause: new Error('wrong password') }))
+  const told = log.filter(({ level }) => level === 50).map(({ err }) => (err as Error).message)
+  t.equal(told.length, 2)
+  t.match(told, [/not connected/, /wrong password/])
+})
+
 t.test('what a hook does wrong is logged each time', async (t) => {
   const { app, log } = makeHost()
   await app.register(fastifyPush, { channels: { news: {} } })

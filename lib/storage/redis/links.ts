@@ -1,10 +1,10 @@
+import { PushError } from '../../core/errors.js'
 import { ClusterSubscriber } from './cluster-subscriber.js'
 import { connect, duplicate, end, mastersOf, serversOf, type Client, type ClusterConnection, type Connection } from './connection.js'
 import { inspect } from './inspection.js'
 import type { Operations } from './operations.js'
 import { Pulse } from './pulse.js'
 import { Subscriber, type Hearing, type SubscriberContext } from './subscriber.js'
-import { Troubles } from './troubles.js'
 
 export interface LinksContext extends Pick<SubscriberContext, 'isSharded' | 'onMessage' | 'onRestored'> {
   readonly client: Client
@@ -22,14 +22,12 @@ export class Links {
   readonly #context: LinksContext
   readonly #subscriber: Subscriber | ClusterSubscriber
   readonly #connections: Connection[] = []
-  readonly #troubles: Troubles
   readonly #pulse: Pulse
 
   constructor (context: LinksContext) {
     this.#context = context
-    const { client, timeout, onError } = context
-    this.#troubles = new Troubles(onError)
-    const hearing = { ...context, onTrouble: (error: Error) => this.#troubles.tell(error) }
+    const { client, timeout } = context
+    const hearing = { ...context, onTrouble: (error: Error) => this.#tell(error) }
     const onConnection = (connection: Connection): void => this.#watch(connection)
     this.subscriber = this.#subscriber = client.isCluster ? new ClusterSubscriber({ ...hearing, onConnection }) : new Subscriber(hearing)
     this.#pulse = new Pulse(() => [...this.#connections.flatMap(serversOf), ...this.subscriber.connections], timeout)
@@ -66,6 +64,10 @@ export class Links {
   }
 
   #watch (connection: Connection): void {
-    connection.on('error', (error: Error) => this.#troubles.tell(error))
+    connection.on('error', (error: Error) => this.#tell(error))
+  }
+
+  #tell (error: Error): void {
+    this.#context.onError(new PushError('PUSH_STORAGE_UNAVAILABLE', `Redis: ${error.message}`, { cause: error }))
   }
 }

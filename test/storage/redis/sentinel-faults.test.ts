@@ -6,7 +6,7 @@ import type { AppendOutcome, StorageAdapter } from '../../../types/storage.js'
 import { RedisSentinels, type RedisServer } from '../../helpers/redis.js'
 import { Flow } from './flow.js'
 import { Reader } from './reader.js'
-import { ALL, append, codeOf, draft, openStorage, ROOM, texts, until } from './world.js'
+import { ALL, append, codeOf, draft, openStorage, ROOM, texts, troublesOf, until } from './world.js'
 
 /** Sentinels, and storages on their master that compare nothing by themselves. All end with the test. */
 class SentinelWorld {
@@ -93,7 +93,8 @@ for (const fault of ['killed', 'hanging', 'replaced by hand'] as const) {
     const [outcome] = await append(publishing, draft('live'))
     t.match(outcome, { position: { epoch: after.epoch, offset: after.head + 1 } })
     await until(() => reader.heard.at(-1) === `${after.epoch} ${after.head + 1}`, 'it hears live again')
-    t.ok(world.errors.length <= 10, `${world.errors.length} errors were told: ${world.errors.map(({ message }) => message).join('; ')}`)
+    const troubles = troublesOf(world.errors)
+    t.ok(troubles.length <= 10, `the host was told ${world.errors.length} times: ${troubles.join('; ')}`)
     t.comment(`${fault}: the longest publish took ${flow.slowest.toFixed()} ms`)
     await Promise.all([publishing.close(), hearing.close()]) // whatever hangs
     master.signal('SIGCONT')

@@ -68,6 +68,11 @@ export async function listen (storage: StorageAdapter, channel = ROOM): Promise<
   return { heard, batches }
 }
 
+/** The different ones of what the host was told. */
+export function troublesOf (errors: readonly Error[]): string[] {
+  return [...new Set(errors.map(({ message }) => message.replace(/[\d.]+ ?ms/g, '')))]
+}
+
 /** A server, the host's client to it (through `port`, if given), and storages on it. All end with the test. */
 export async function startWorld (t: Test, ...args: string[]): Promise<World> {
   const server = await RedisServer.start(...args)
