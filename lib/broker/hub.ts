@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.js'
 import { AtOnce } from './at-once.js'
 import type { Channel } from './channels.js'
 import type { Counters } from './counters.js'
+import { StateReads } from './state-reads.js'
 import type { Tick } from './tick.js'
 import { Topic, type TopicOwner } from './topic.js'
 
@@ -12,9 +13,6 @@ const HEADS = 500
 /** Pause before the head is asked for again, in milliseconds: at least, and how much longer the next one's is, up to twice as long. */
 const HEAD_RETRY = 500
 const HEAD_RETRY_SPREAD = 309
-
-/** How long what was read of a log as a whole is good for others, in milliseconds. */
-const STATE_LIFE = 500
 
 export interface HubContext {
   readonly feed: Feed
@@ -70,47 +68,10 @@ export class Hub implements TopicOwner {
     topic.joined.then((leave) => leave()).catch(this.#context.onError)
   }
 
-  /**
-   * What a followed log was like a moment ago, or is now as far as the topic has heard. A thousand who come back at once make one read.
-   * Rejects as the log does.
-   */
-  async recent (topic: Topic): Promise<LogState> {
-    const { log, clock } = this.#context
-    const now = clock.now()
-    if (topic.asked === null || now - topic.asked.at >= STATE_LIFE) topic.asked = { at: now, state: log.read(topic.channel, { from: 1, limit: 0, bytes: 0 }) }
-    const { asked } = topic
-    try {
-      const state = await asked.state
-      const { newest } = topic
-      return newest !== null && newest.epoch === state.epoch && newest.head > state.head ? { ...state, head: newest.head } : state
-    } catch (error) {
-      if (topic.asked === asked) topic.asked = null
-      throw error
-    }
-  }
-
-  /**
-   * What a followed log is like now. Who asks while that is being read waits for the next read, which is one for all who wait: so it holds whatever was
-   * appended before they asked. Rejects as the log does.
-   */
-  state (topic: Topic): Promise<LogState> {
-    const { reading } = topic
-    if (reading === null) return this.#readState(topic)
-    topic.nextReading ??= reading.then(() => {}, () => {}).then(() => this.#readState(topic))
-    return topic.nextReading
-  }
-
-  #readState (topic: Topic): Promise<LogState> {
-    topic.nextReading = null
-    const done = () => { if (topic.reading === reading) topic.reading = null }
-    const reading = topic.reading = this.#context.log.read(topic.channel, { from: 1, limit: 0, bytes: 0 })
-    reading.then(done, done)
-    return reading
-  }
-
   #open (channel: Pick<Channel, 'name' | 'wire' | 'rules'>): Topic {
-    const topic = new Topic(channel, this.#context.counters, this.#context.tick, this)
-    topic.joined = this.#context.feed.join(channel.name, topic)
+    const { feed, log, clock, counters, tick } = this.#context
+    const topic = new Topic(channel, new StateReads(log, clock, channel.name), counters, tick, this)
+    topic.joined = feed.join(channel.name, topic)
     return topic
   }
 

@@ -54,7 +54,7 @@ export async function subscribe (context: SubscribingContext, request: Subscribe
     // What another client of the user has had counts for one that is new. One that says where it stands has had no more than that.
     const isNew = isInbox && own === null && request.position === undefined
     const stored = isNew ? await loadUserCursor(context.cursors, channel.name) : own
-    const state = await readState(context, topic, request, stored)
+    const state = await readState(topic, request, stored)
     // A new client of a user starts at what none of the user's clients has acknowledged.
     const placed = place(isInbox ? { ...request, rewind: Infinity } : request, stored, state)
     const { start, verdict, gap } = await isVouched(request, placed, stored, state) ? placed : atHead(placed, stored, state)
@@ -73,13 +73,13 @@ export async function subscribe (context: SubscribingContext, request: Subscribe
 }
 
 // Where nothing is missing, what others were told a moment ago will do: what came since, the topic has heard or will hear. Otherwise the log itself must say.
-async function readState ({ hub }: SubscribingContext, topic: Topic, { position, qos }: SubscribeRequest, stored: Position | null): Promise<LogState> {
+async function readState (topic: Topic, { position, qos }: SubscribeRequest, stored: Position | null): Promise<LogState> {
   const known = [position ?? stored, stored].filter((each) => each !== null)
   if (qos > 0 && known.length > 0) {
-    const state = await hub.recent(topic)
+    const state = await topic.recent()
     if (known.every((each) => resume(each, state).gap === undefined)) return state
   }
-  return await hub.state(topic)
+  return await topic.state()
 }
 
 // The greater of the two counts. A client whose position is of another epoch has yet to hear of the change, wherever its cursor stands.

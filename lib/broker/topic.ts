@@ -5,6 +5,7 @@ import type { Channel } from './channels.js'
 import { messagesFrame, volatileFrame } from './encoding.js'
 import type { ChannelHooks } from './hooks.js'
 import { SharedFrame } from './shared-frame.js'
+import type { StateReads } from './state-reads.js'
 import type { Followed, Subscription } from './subscription.js'
 import type { Ending, Tick } from './tick.js'
 
@@ -41,11 +42,7 @@ export class Topic implements FeedListener, Followed, Ending {
   readonly #counters: Counters
   readonly #tick: Tick
   readonly #owner: TopicOwner
-  /** What the log was like when that was last asked for. Kept by the hub. */
-  asked: { readonly at: number, readonly state: Promise<LogState> } | null = null
-  /** The read of what the log is like that is under way, and the one after it. Kept by the hub. */
-  reading: Promise<LogState> | null = null
-  nextReading: Promise<LogState> | null = null
+  readonly #reads: StateReads
   /** The newest record heard of, by the feed or when the head was asked for. */
   newest: { readonly epoch: string, readonly head: number } | null = null
   #runs: { epoch: string, from: number, records: FeedRecord[], bytes: number }[] = []
@@ -53,10 +50,11 @@ export class Topic implements FeedListener, Followed, Ending {
   #bytes = 0
   #scheduled = false
 
-  constructor ({ name, wire, rules }: Pick<Channel, 'name' | 'wire' | 'rules'>, counters: Counters, tick: Tick, owner: TopicOwner) {
+  constructor ({ name, wire, rules }: Pick<Channel, 'name' | 'wire' | 'rules'>, reads: StateReads, counters: Counters, tick: Tick, owner: TopicOwner) {
     this.channel = name
     this.wire = wire
     this.hooks = rules.hooks
+    this.#reads = reads
     this.#counters = counters
     this.#tick = tick
     this.#owner = owner
@@ -101,6 +99,18 @@ export class Topic implements FeedListener, Followed, Ending {
   /** Notes how far the log reaches, for whoever is subscribing at this moment. */
   hearHead (epoch: string, head: number): void {
     if (this.newest?.epoch !== epoch || head > this.newest.head) this.newest = { epoch, head }
+  }
+
+  /** What its log was like a moment ago, or is now as far as the topic has heard. Rejects as the log does. */
+  async recent (): Promise<LogState> {
+    const state = await this.#reads.recent()
+    const { newest } = this
+    return newest !== null && newest.epoch === state.epoch && newest.head > state.head ? { ...state, head: newest.head } : state
+  }
+
+  /** What its log is like now. Rejects as the log does. */
+  state (): Promise<LogState> {
+    return this.#reads.now()
   }
 
   #wake (): void {

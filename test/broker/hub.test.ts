@@ -87,14 +87,14 @@ t.test('a feed that cannot be left is reported', async (t) => {
 t.test('what a log was like a moment ago is read once for all, with what the topic has heard since', async (t) => {
   const { hub, control, clock, log } = await makeHub()
   const topic = await hub.join(channels.find('a'))
-  const [one, two] = await Promise.all([hub.recent(topic), hub.recent(topic)])
+  const [one, two] = await Promise.all([topic.recent(), topic.recent()])
   t.same([one, one.head, control.reads], [two, 0, 1])
   await log.append('a', [{ body: Buffer.from('1'), qos: 1 }], { limit: 10, bytes: 1000, ttl: 1000 })
   clock.advance(499)
-  t.same(await hub.recent(topic), { ...one, head: 1 })
+  t.same(await topic.recent(), { ...one, head: 1 })
   t.equal(control.reads, 1)
   clock.advance(1)
-  t.match(await hub.recent(topic), { head: 1 })
+  t.match(await topic.recent(), { head: 1 })
   t.equal(control.reads, 2)
 })
 
@@ -102,9 +102,9 @@ t.test('a state that could not be read is not kept', async (t) => {
   const { hub, control } = await makeHub()
   const topic = await hub.join(channels.find('a'))
   control.failRead = true
-  await t.rejects(Promise.all([hub.recent(topic), hub.recent(topic)]), { message: 'no log' })
+  await t.rejects(Promise.all([topic.recent(), topic.recent()]), { message: 'no log' })
   control.failRead = false
-  t.match(await hub.recent(topic), { head: 0 })
+  t.match(await topic.recent(), { head: 0 })
   t.equal(control.reads, 2)
 })
 
@@ -164,18 +164,18 @@ t.test('what a log is like now is read once for all who ask while it is being re
   const { hub, control, log } = await makeHub()
   const topic = await hub.join(channels.find('a'))
   const append = () => log.append('a', [{ body: Buffer.from('1'), qos: 1 }], { limit: 10, bytes: 1000, ttl: 1000 })
-  const first = hub.state(topic)
+  const first = topic.state()
   await append()
-  const waiting = [hub.state(topic), hub.state(topic), hub.state(topic)]
+  const waiting = [topic.state(), topic.state(), topic.state()]
   t.equal((await first).head, 0)
   t.same((await Promise.all(waiting)).map(({ head }) => head), [1, 1, 1])
   t.equal(control.reads, 2)
   await append()
-  t.equal((await hub.state(topic)).head, 2)
+  t.equal((await topic.state()).head, 2)
   t.equal(control.reads, 3)
   control.failRead = true
-  const failed = await Promise.allSettled([hub.state(topic), hub.state(topic)])
+  const failed = await Promise.allSettled([topic.state(), topic.state()])
   t.same(failed.map(({ status }) => status), ['rejected', 'rejected'])
   control.failRead = false
-  t.equal((await hub.state(topic)).head, 2)
+  t.equal((await topic.state()).head, 2)
 })

@@ -66,8 +66,8 @@ export const rules: readonly Rule[] = [
   {
     rule: '11.6 subscribe, then read',
     mutations: [
-      { file: 'broker/subscribing.js', search: 'const topic = await context.hub.join(channel);', replace: 'const state = await context.hub.state({ channel: channel.name, reading: null });\n    const topic = await context.hub.join(channel);' },
-      { file: 'broker/subscribing.js', search: '        const state = await readState(context, topic, request, stored);\n', replace: '' }
+      { file: 'broker/subscribing.js', search: 'const topic = await context.hub.join(channel);', replace: 'const before = await context.hub.join(channel);\n    const state = await before.state();\n    context.hub.leave(before);\n    const topic = await context.hub.join(channel);' },
+      { file: 'broker/subscribing.js', search: '        const state = await readState(topic, request, stored);\n', replace: '' }
     ],
     caught: ['lost', 'not-live'],
     // What was missed shows only if nothing comes after it.
