@@ -1,6 +1,7 @@
 import { randomFillSync } from 'node:crypto'
+import { GROUP_LENGTH, ID_LENGTH } from '../core/message-id.js'
 
-const BYTES = 15 // 120 bits: 20 characters without padding
+const BYTES = ID_LENGTH * 3 / 4 // 120 bits, without padding
 const pool = Buffer.allocUnsafe(BYTES * 256)
 let at = pool.byteLength
 
@@ -15,18 +16,17 @@ export function randomId (): string {
   return pool.toString('base64url', from, at)
 }
 
-const GROUP = 12
 const GROUPED = 64
 let group = ''
 let left = 0
 
-/** An id for a message, of the same kind. Some made in a row begin with the same 12 characters, so that a storage may remember them together; the other 8 cannot be guessed. */
+/** An id for a message, of the same kind. Some made in a row are of one group. */
 export function messageId (): string {
   const id = randomId()
   if (left === 0) {
-    group = id.slice(0, GROUP)
+    group = id.slice(0, GROUP_LENGTH)
     left = GROUPED
   }
   left--
-  return group + id.slice(GROUP)
+  return group + id.slice(GROUP_LENGTH)
 }

@@ -1,17 +1,15 @@
+import { GROUP_LENGTH, ID_LENGTH } from '../../core/message-id.js'
 import type { Draft, DraftKey, IdKey } from '../../../types/storage.js'
 import { encodeRecords } from './announcement.js'
 import type { Argument } from './connection.js'
 import type { ChannelKeys } from './keys.js'
 
-/** Ids of one group are remembered together: those that begin alike, of as many characters as the broker makes. */
-const ID = 20
-const GROUP = 12
-
 const publisherKey = ({ root }: ChannelKeys, id: string): string => `${root}:publisher:${id}`
 const idKey = ({ root }: ChannelKeys, id: string): string => `${root}:id:${id}`
-const groupKey = ({ root }: ChannelKeys, id: string): string => `${root}:ids:${id.slice(0, GROUP)}`
-const nameOf = (id: string): string => isGrouped(id) ? id.slice(GROUP) : ''
-const isGrouped = (id: string): boolean => id.length === ID && /^[\w-]+$/.test(id)
+// Ids of one group are remembered together: of those that are like the ones the broker makes, those that begin alike.
+const groupKey = ({ root }: ChannelKeys, id: string): string => `${root}:ids:${id.slice(0, GROUP_LENGTH)}`
+const nameOf = (id: string): string => isGrouped(id) ? id.slice(GROUP_LENGTH) : ''
+const isGrouped = (id: string): boolean => id.length === ID_LENGTH && /^[\w-]+$/.test(id)
 
 /** Puts what drafts are appended with into the keys and arguments of a call, and returns how many runs they are. */
 export function addRuns (of: ChannelKeys, drafts: readonly Draft[], keys: string[], args: Argument[]): number {
@@ -23,7 +21,7 @@ export function addRuns (of: ChannelKeys, drafts: readonly Draft[], keys: string
     args.push(run.length, encodeRecords(run), Math.ceil(first.ttl ?? 0))
     if (isFresh(first)) {
       keys.push(groupKey(of, first.id.id))
-      args.push('f', Math.ceil(first.id.ttl), run.map(({ id }) => `${id?.id.slice(GROUP) ?? ''} ${id?.fingerprint ?? ''}`).join(' '))
+      args.push('f', Math.ceil(first.id.ttl), run.map(({ id }) => `${id?.id.slice(GROUP_LENGTH) ?? ''} ${id?.fingerprint ?? ''}`).join(' '))
     } else {
       addKey(of, first, keys, args)
     }
@@ -57,11 +55,11 @@ function endOfRun (drafts: readonly Draft[], start: number): number {
   const first = drafts[start] as Draft
   const { ttl, publisher, id } = first
   if (publisher !== undefined || (id !== undefined && !isFresh(first))) return start + 1
-  const group = id?.id.slice(0, GROUP)
+  const group = id?.id.slice(0, GROUP_LENGTH)
   let end = start + 1
   for (let next = drafts[end]; next !== undefined; next = drafts[++end]) {
     if (next.publisher !== undefined || next.ttl !== ttl) break
-    if (id === undefined ? next.id !== undefined : !isFresh(next) || next.id?.id.slice(0, GROUP) !== group || next.id?.ttl !== id.ttl) break
+    if (id === undefined ? next.id !== undefined : !isFresh(next) || next.id?.id.slice(0, GROUP_LENGTH) !== group || next.id?.ttl !== id.ttl) break
   }
   return end
 }
