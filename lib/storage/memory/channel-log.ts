@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto'
 import type { Position, QoS } from '../../../types/message.js'
 import type { DraftKey, LogState, Page, PublisherKey, Recognised, Retention, StoredRecord } from '../../../types/storage.js'
 import { compact } from '../../core/compact.js'
 import type { Budget, Holder } from './budget.js'
 import { Deque } from '../deque.js'
+import { newEpoch } from '../epoch.js'
 import { ExpiringMap, type Expiring } from './expiring-map.js'
 
 /** One slot. Never changed: pages and feed batches hand it out. */
@@ -199,11 +199,6 @@ export class ChannelLog implements Holder {
     this.#bytes += bytes
     this.#budget.changed(this, bytes, records)
   }
-}
-
-/** The name of an epoch, which no other has. */
-export function newEpoch (): string {
-  return randomBytes(9).toString('base64url')
 }
 
 /** What a slot stores of a message's qos, body and ttl. */

@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto'
 import { PushError } from '../../core/errors.js'
 import type { AppendOutcome, Draft, DraftKey, LogStore, Page, Recognised, Retention, StoredRecord } from '../../../types/storage.js'
 import type { QoS } from '../../../types/message.js'
+import { newEpoch } from '../epoch.js'
 import type { Argument, Reply } from './connection.js'
 import type { Operations } from './operations.js'
 import type { Keys } from './keys.js'
@@ -9,9 +9,6 @@ import { APPEND } from './lua/append.js'
 import { READ, RECOGNISE, TEND } from './lua/log.js'
 import { Lanes } from './lanes.js'
 import { addKey, addRuns } from './runs.js'
-
-/** What a log is called that may have to be made anew. */
-export const newEpoch = (): string => randomBytes(9).toString('base64url')
 
 export interface LogParts {
   readonly keys: Keys
