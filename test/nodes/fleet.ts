@@ -13,17 +13,10 @@ import { freePort } from '../helpers/free-port.js'
 import { NodeError, RedisNode, type DisconnectTold, type NodeSetup, type PresenceTold } from '../helpers/redis-node.js'
 import { RedisServer } from '../helpers/redis.js'
 
+export { until } from '../helpers/until.js'
+
 /** What a room is in these tests. */
 export const ROOMS = { 'room/:id': { history: { limit: 10_000 }, clientPublish: true, presence: true } } as const
-
-/** Waits until something is so, and rejects when it takes longer than `ms`. */
-export async function until (condition: () => boolean | Promise<boolean>, what: string | (() => string), ms = 30_000): Promise<void> {
-  const end = performance.now() + ms
-  while (!await condition()) {
-    if (performance.now() > end) throw new Error(`${typeof what === 'string' ? what : what()}: not within ${ms} ms`)
-    await sleep(10)
-  }
-}
 
 /** Several nodes on one Redis, and clients that know all of their addresses. All end with the test. */
 export class Fleet {

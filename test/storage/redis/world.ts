@@ -1,10 +1,11 @@
 import { Redis } from 'ioredis'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { PushError } from '../../../lib/core/errors.js'
 import { redisStorage, type RedisStorageOptions } from '../../../lib/storage/redis/index.js'
 import type { AppendOutcome, Draft, FeedBatch, Page, StorageAdapter } from '../../../types/storage.js'
 import { RedisServer } from '../../helpers/redis.js'
+
+export { until } from '../../helpers/until.js'
 
 export const ROOM = 'room/1'
 export const ROOMY = { limit: 10_000, bytes: 10_000_000, ttl: 3_600_000 }
@@ -31,18 +32,6 @@ export function texts ({ records }: Page): string[] {
 /** `ok`, or the code of the PushError it rejects with; anything else as a text. */
 export async function codeOf (work: Promise<unknown>): Promise<string> {
   return await work.then(() => 'ok', (error: unknown) => error instanceof PushError ? error.code : String(error))
-}
-
-/** How long anything may take to come about, in milliseconds. Less where it never will. */
-const PATIENCE = Number(process.env['FAULTS_PATIENCE'] ?? 20_000)
-
-/** Polls a condition. Rejects where it does not come true in time. */
-export async function until (condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const end = performance.now() + PATIENCE
-  while (!await condition()) {
-    if (performance.now() > end) throw new Error(`${what}: not within ${PATIENCE} ms`)
-    await sleep(5)
-  }
 }
 
 /** An open storage. It is closed with the test. */
