@@ -1,14 +1,13 @@
 import t from 'tap'
-import type { Connection } from '../../../lib/storage/redis/connection.js'
 import { inspect } from '../../../lib/storage/redis/inspection.js'
 
 const REDIS = { redis_version: '7.4.2', master_replid: 'a'.repeat(40), maxmemory: '0', maxmemory_policy: 'noeviction' }
 
 /** Looks at a server that says this in INFO. Returns what the host is warned of; rejects where the server is refused. */
-async function look (fields: Readonly<Record<string, string>>): Promise<Error[]> {
+async function look (fields: Readonly<Record<string, string>>): Promise<string[]> {
   const info = `# Server\r\n${Object.entries(fields).map(([name, value]) => `${name}:${value}\r\n`).join('')}`
-  const warnings: Error[] = []
-  await inspect({ info: async () => info } as Partial<Connection> as Connection, 1000, (error) => { warnings.push(error) })
+  const warnings: string[] = []
+  await inspect([{ info: async () => info }], 1000, (text) => { warnings.push(text) })
   return warnings
 }
 
@@ -28,5 +27,5 @@ t.test('one that does not say which server it is', async (t) => {
 })
 
 t.test('one that may drop what is to be kept is warned of', async (t) => {
-  t.match(await look({ ...REDIS, maxmemory: '1000', maxmemory_policy: 'volatile-ttl' }), [{ code: 'PUSH_OPTIONS', message: /volatile-ttl/ }])
+  t.match(await look({ ...REDIS, maxmemory: '1000', maxmemory_policy: 'volatile-ttl' }), [/volatile-ttl/])
 })
