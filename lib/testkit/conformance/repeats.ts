@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { DraftKey, IdKey, StorageAdapter } from '../../../types/storage.js'
-import { HALF, PAST, ROOM, TTL, append, by, draft, outcomesAre, readAll, texts, withId, type Kit } from './kit.js'
+import { Ear, HALF, PAST, ROOM, TTL, append, by, draft, outcomesAre, readAll, texts, withId, type Kit } from './kit.js'
 
 /** How repeats are recognised: by publisher, by id, by both, and without appending. */
 export function repeats (kit: Kit): void {
@@ -108,8 +108,21 @@ function byFreshId (kit: Kit): void {
     outcomesAre(await append(storage, ROOM, draft('c', fresh('c'))), ['duplicate 3'])
   })
 
+  kit.open('repeats: a fresh id whose append comes after it was asked for again is no longer new', async (storage) => {
+    const ear = new Ear()
+    await storage.feed.join(ROOM, ear)
+    await append(storage, ROOM, draft('b', asked('b')), draft('?', asked('d', 'other')))
+    const late = await append(storage, ROOM, draft('a', fresh('a')), draft('b', fresh('b')), draft('c', fresh('c')), draft('d', fresh('d')), draft('e'))
+    outcomesAre(late, ['stored 3', 'duplicate 1', 'stored 4', 'conflict', 'stored 5'])
+    outcomesAre(await append(storage, ROOM, draft('c', asked('c')), draft('a', asked('a')), draft('b', asked('b'))), ['duplicate 4', 'duplicate 3', 'duplicate 1'])
+    assert.deepEqual(texts((await readAll(storage)).records), ['b', '?', 'a', 'c', 'e'])
+    await kit.until(() => ear.knows(5), 'what is new is announced')
+    if (ear.interruptions === 0) assert.deepEqual(ear.heard, ['1 b', '2 ?', '3 a', '4 c', '5 e'])
+  })
+
   kit.open('repeats: a fresh id is remembered for its ttl at least, beyond its record, and longer once it came again', async (storage) => {
     await append(storage, ROOM, draft('a', fresh('a', TTL)))
+    await append(storage, ROOM, draft('z', fresh('z', 1)))
     await storage.log.append(ROOM, [draft('b'), draft('c')], { limit: 1, bytes: 1000, ttl: TTL })
     await kit.advance(HALF)
     outcomesAre(await append(storage, ROOM, draft('a', asked('a', 'a', TTL))), ['duplicate 1'])

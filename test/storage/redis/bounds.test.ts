@@ -46,6 +46,16 @@ t.test('cursors: however many are written at once, and none that have had their 
   t.ok(left < 500, `${left} of 5000 are left`)
 })
 
+t.test('ids of a host that all begin alike do not pile up in one key', async (t) => {
+  const world = await startWorld(t)
+  const storage = await world.storage()
+  const ids = Array.from({ length: 1000 }, (_, i) => `begin-alike-${i + 10_000_000}`)
+  const drafts = ids.map((id) => draft('a', id))
+  for (const expected of ['stored', 'duplicate']) t.same(new Set((await append(storage, ...drafts)).map(({ status }) => status)), new Set([expected]))
+  const size = await world.client().strlen('push:{room/1}:ids:begin-alike-')
+  t.ok(size > 0 && size < 10_000, `${size} bytes`)
+})
+
 t.test('no memory left: who is there stays, and who comes back comes back', async (t) => {
   const world = await startWorld(t)
   const storage = await world.storage()

@@ -28,10 +28,13 @@ const ofAppends = of('lua/append', [
   ['an id runs out at once', "'NX', 'GET', 'PX', remembered), print)", "'NX', 'GET', 'PX', 1), print)", 'repeats: an id is remembered for its ttl at least'],
   ['a sequence is remembered for a shorter time than was said', "math.max(lives, redis.call('PTTL', publisher))", 'lives', 'repeats: a shorter ttl does not shorten'],
   ['a late sequence moves the publisher back', 'local newest = (last and last >= sequence) and last or sequence', 'local newest = sequence', 'repeats: a sequence up to the last one of its publisher'],
-  ['a run of fresh ids that comes again is stored again', 'if offset then status = 1 end', '', 'repeats: an append of fresh ids that comes twice'],
+  ['a run of fresh ids that comes again is stored again', 'known = fresh(', 'fresh(', 'repeats: an append of fresh ids that comes twice'],
+  ['who asks for an id leaves nothing for its late append', "if status == 0 and group and #(known or '') < GROUP_BYTES then", 'if false then', 'repeats: a fresh id whose append comes after'],
+  ['of a run the wrong ones are left', 'string.sub(run, from, at - 1)', 'string.sub(run, 1, at - from)', 'repeats: a fresh id whose append comes after'],
+  ['a group is remembered for as long as its latest id', "redis.call('PEXPIRE', group, remembered, 'GT')\n  end\nend", "redis.call('PEXPIRE', group, remembered)\n  end\nend", 'repeats: a fresh id is remembered for its ttl at least'],
   ['appends are not announced', 'announce(command, channel, s, from, parts)\n  return', 'return', 'feed: every append after joining'],
   ['appends are announced one too early', 'announce(command, channel, s, from, parts)', 'announce(command, channel, s, from - 1, parts)', 'feed: every append after joining'],
-  ['repeats are announced', 'for i = 0, count - 1 do refused', 'parts[#parts + 1] = run for i = 0, count - 1 do refused', 'feed: a duplicate, a conflict and an empty run']
+  ['repeats are announced', 'if known then run, new =', 'if known then parts[#parts + 1] = run run, new =', 'feed: a duplicate, a conflict and an empty run']
 ])
 
 const ofLog = of('lua/log', [

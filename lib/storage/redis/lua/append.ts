@@ -2,20 +2,44 @@ import { LOG, REPEATS } from './log.js'
 import { script } from './script.js'
 
 const APPENDS = `
--- Names of fresh ids that all come again, because the call itself came twice: the offset of the first one, or 0. Otherwise nil, and they are remembered.
-local function fresh (s, group, remembered, names)
+-- Bytes of a group, beyond which ids that are asked for by name are not noted in it: a node makes so few of one group that these are none of them.
+local GROUP_BYTES = 8192
+
+-- Notes names of a group, with their fingerprints, as the next records. What was known of the group before is false where it was nothing.
+local function note (s, group, before, names, remembered)
   local line = '\\n' .. int(s.head + 1) .. ' ' .. s.origin .. ' ' .. names
-  local known = redis.call('SET', group, line, 'NX', 'GET', 'PX', remembered)
-  if not known then return nil end
-  for first, origin, same in string.gmatch(known, '\\n(%d+) (%S+) ([^\\n]+)') do
-    if same == names then return origin == s.origin and tonumber(first) or 0 end
+  if not before then
+    redis.call('SET', group, line, 'PX', remembered)
+  else
+    redis.call('APPEND', group, line)
+    redis.call('PEXPIRE', group, remembered, 'GT')
   end
-  redis.call('SET', group, known .. line, 'PX', remembered)
+end
+
+-- Fresh ids are new, unless their call came twice, or came so late that somebody had tried again meanwhile. Which ones are known, by their place: 1 or 2, and the offset; or nil. The others are noted.
+local function fresh (s, group, remembered, names)
+  local before, known = redis.call('GET', group), nil
+  if before then
+    local others, at = {}, 0
+    for name, print in string.gmatch(names, '(%S+) (%S+)') do
+      local status, offset = by_group(s, before, name, print)
+      at = at + 1
+      if status == 0 then
+        others[#others + 1] = name .. ' ' .. print
+      else
+        known = known or {}
+        known[at] = { status, offset }
+      end
+    end
+    if known then names = table.concat(others, ' ') end
+  end
+  if names ~= '' then note(s, group, before, names, remembered) end
+  return known
 end
 
 local QOS = { [0] = '0', '1', '2' }
 
--- Puts the records of one run, none of which is a repeat.
+-- Puts the records of a run, none of which is a repeat.
 local function put_run (s, run, count, stamp, lasting)
   local at, size, qos = 1, nil, nil
   for _ = 1, count do
@@ -25,7 +49,7 @@ local function put_run (s, run, count, stamp, lasting)
   end
 end
 
--- What is known of one draft, which has a publisher or an id: 0, 1 or 2, and its offset. A new one is remembered as the next record.
+-- What is known of one draft, which has a publisher or an id: 1 or 2, and its offset; or nil. A new one is remembered as the next record.
 local function recall (s, kind)
   local status, offset = 0, 0
   local publisher, sequence, lives, last, at
@@ -36,9 +60,12 @@ local function recall (s, kind)
   if kind ~= 'p' then
     local id, print, remembered, name = key(), arg(), int(number()), arg()
     local group = name ~= '' and key()
-    if status == 0 and group then status, offset = by_group(s, group, name, print) end
+    local known = group and redis.call('GET', group)
+    if status == 0 then status, offset = by_group(s, known, name, print) end
     if status == 0 then
       status, offset = by_id(s, redis.call('SET', id, print .. ' ' .. int(s.head + 1) .. ' ' .. s.origin, 'NX', 'GET', 'PX', remembered), print)
+      -- The call of the node that made it may still come.
+      if status == 0 and group and #(known or '') < GROUP_BYTES then note(s, group, known, name .. ' ' .. print, remembered) end
     end
     if status == 1 and group then redis.call('PEXPIRE', group, remembered, 'GT') end
     if status == 1 and by_id(s, redis.call('GET', id), print) == 1 then redis.call('PEXPIRE', id, remembered, 'GT') end
@@ -50,7 +77,25 @@ local function recall (s, kind)
     local position = (last and last >= sequence) and at or offset
     redis.call('SET', publisher, int(newest) .. ' ' .. int(position) .. ' ' .. s.origin, 'PX', int(longest))
   end
-  return status, offset
+  return status > 0 and { { status, offset } } or nil
+end
+
+-- Answers those of a run that are known. Returns the others, and how many they are.
+local function answer (reply, nth, run, count, known)
+  local others, at = {}, 1
+  for i = 1, count do
+    local from = at
+    at = at + 5 + struct.unpack('>I4', run, at)
+    if known[i] then
+      local status, offset = known[i][1], known[i][2]
+      reply[#reply + 1] = nth + i - 1
+      reply[#reply + 1] = status
+      reply[#reply + 1] = status == 2 and 0 or offset
+    else
+      others[#others + 1] = string.sub(run, from, at - 1)
+    end
+  end
+  return table.concat(others), #others
 end`
 
 /**
@@ -65,28 +110,20 @@ export const APPEND = script('append', 'grow', `
   keep(s, number(), number(), number())
   local stamp, from = stamp(), s.head + 1
   local reply, parts, nth = { s.epoch, from }, {}, 0
-  local function refused (status, offset)
-    reply[#reply + 1] = nth
-    reply[#reply + 1] = status
-    reply[#reply + 1] = status == 2 and 0 or offset
-    nth = nth + 1
-  end
   for _ = 1, number() do
     local count, run, ttl, kind = number(), arg(), number(), arg()
-    local status, offset = 0, nil
+    local new, known = count, nil
     if kind == 'f' then
-      offset = fresh(s, key(), int(number()), arg())
-      if offset then status = 1 end
+      known = fresh(s, key(), int(number()), arg())
     elseif kind ~= '-' then
-      status, offset = recall(s, kind)
+      known = recall(s, kind)
     end
-    if status == 0 then
-      put_run(s, run, count, stamp, lasting(ttl))
+    if known then run, new = answer(reply, nth, run, count, known) end
+    if new > 0 then
+      put_run(s, run, new, stamp, lasting(ttl))
       parts[#parts + 1] = run
-      nth = nth + count
-    else
-      for i = 0, count - 1 do refused(status, offset > 0 and offset + i or 0) end
     end
+    nth = nth + count
   end
   settle(s)
   linger(s)

@@ -169,9 +169,11 @@ local function by_id (s, remembered, print)
   return same == print and 1 or 2, origin == s.origin and tonumber(offset) or 0
 end
 
--- The same by what is known of its group: of each run a line, the first offset, the origin, and each name with its fingerprint.
-local function by_group (s, group, name, print)
-  for first, origin, names in string.gmatch(redis.call('GET', group) or '', '\\n(%d+) (%S+) ([^\\n]+)') do
+-- The same by what is known of its group, if anything is: of each run a line, the first offset, the origin, and each name with its fingerprint.
+local function by_group (s, known, name, print)
+  -- A new name is in none of the lines, and there are many.
+  if not known or not string.find(known, ' ' .. name .. ' ', 1, true) then return 0, 0 end
+  for first, origin, names in string.gmatch(known, '\\n(%d+) (%S+) ([^\\n]+)') do
     local offset = tonumber(first)
     for each, same in string.gmatch(names, '(%S+) (%S+)') do
       if each == name then return same == print and 1 or 2, origin == s.origin and offset or 0 end
@@ -196,7 +198,7 @@ export const RECOGNISE = script('recognise', 'write', `
   if keys == 'p' or keys == 'b' then status, offset = by_publisher(s, key(), number(), arg()) end
   if status == 0 and (keys == 'i' or keys == 'b') then
     local id, print, _, name = key(), arg(), arg(), arg()
-    if name ~= '' then status, offset = by_group(s, key(), name, print) end
+    if name ~= '' then status, offset = by_group(s, redis.call('GET', key()), name, print) end
     if status == 0 then status, offset = by_id(s, redis.call('GET', id), print) end
   end
   return { s.epoch or candidate, status, offset }`, LOG, REPEATS)
