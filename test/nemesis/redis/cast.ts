@@ -50,7 +50,7 @@ export class Cast {
     const { fleet, begins, random } = this.#plan = plan
     const channels = [...begins.keys()]
     this.#nodePublishers = Array.from({ length: NODE_PUBLISHERS }, (_, i) =>
-      new NodePublisher(fleet, { name: `node-publisher-${i + 1}`, channels, random: random.fork() }, this.#note))
+      new NodePublisher(fleet, { name: `node-publisher-${i + 1}`, givesIds: i > 0, channels, random: random.fork() }, this.#note))
   }
 
   static async start (plan: CastPlan): Promise<Cast> {
@@ -85,7 +85,7 @@ export class Cast {
   async publishLast (): Promise<void> {
     const { fleet, begins, random } = this.#plan
     await Promise.all([...begins.keys()].flatMap((channel) => fleet.members.map(async (member, i) => {
-      const publisher = new NodePublisher(fleet, { name: `${LAST}${i + 1}`, channels: [channel], random: random.fork() }, this.#note)
+      const publisher = new NodePublisher(fleet, { name: `${LAST}${i + 1}`, givesIds: true, channels: [channel], random: random.fork() }, this.#note)
       await publisher.last(channel, member)
     })))
   }

@@ -12,11 +12,13 @@ const ATTEMPTS = 30
 
 interface NodePublisherPlan {
   readonly name: string
+  /** Whether it gives each message an id. Otherwise the node makes one, which the error says. */
+  readonly givesIds: boolean
   readonly channels: readonly string[]
   readonly random: Random
 }
 
-/** An application that publishes by nodes' own `publish`, one message after the other, each under an id: what is unknown is tried again on any node. */
+/** An application that publishes by nodes' own `publish`, one message after the other, each under an id: what is unknown is tried again under it, on any node. */
 export class NodePublisher {
   readonly #fleet: Fleet
   readonly #plan: NodePublisherPlan
@@ -58,36 +60,41 @@ export class NodePublisher {
   }
 
   async #publish (channel: string, pick: () => Member, attempts: number): Promise<Numbered> {
-    const { name: publisher, random } = this.#plan
+    const { name: publisher, random, givesIds } = this.#plan
     const number = (this.#numbers.get(channel) ?? 0) + 1
     this.#numbers.set(channel, number)
     const message = { publisher, channel, number }
     const qos = random.pick([1, 2] as const)
     this.#note({ type: 'invoke', ...message, qos })
     let isUnknown = false
+    let id = givesIds ? `${publisher}-${number}` : undefined
     for (let tries = 1; tries <= attempts; tries++) {
       if (tries > 1) await sleep(Math.min(25 * tries, 250))
-      const outcome = await attempt(pick(), message, qos)
-      if (typeof outcome === 'object') {
+      const outcome = await attempt(pick(), message, { qos, id })
+      if ('position' in outcome) {
         this.#note({ type: 'ok', ...message, position: outcome.position })
         return message
       }
-      isUnknown ||= outcome === 'unknown'
+      isUnknown ||= outcome.isUnknown
+      id ??= outcome.id
+      if (isUnknown && id === undefined) break // its node has not said the id
     }
     this.#note(isUnknown ? { type: 'unknown', ...message, late: true } : { type: 'refused', ...message })
     return message
   }
 }
 
-async function attempt (member: Member, { publisher, channel, number }: Numbered, qos: 1 | 2): Promise<{ position: Position | null } | 'refused' | 'unknown'> {
-  const work = member.call<{ position: Position | null }>('publish', channel, { publisher, number }, { qos, id: `${publisher}-${number}` })
+type Outcome = { readonly position: Position | null } | { readonly isUnknown: boolean, readonly id?: string | undefined }
+
+async function attempt (member: Member, { publisher, channel, number }: Numbered, { qos, id }: { qos: 1 | 2, id: string | undefined }): Promise<Outcome> {
+  const work = member.call<{ position: Position | null }>('publish', channel, { publisher, number }, { qos, ...(id === undefined ? {} : { id }) })
   work.catch(() => {}) // it may be told after nobody asks any longer
   const timer = new AbortController()
-  const late = sleep(PATIENCE, 'unknown' as const, { signal: timer.signal }).catch(() => 'unknown' as const)
+  const late = sleep(PATIENCE, { isUnknown: true }, { signal: timer.signal }).catch(() => ({ isUnknown: true }))
   try {
     return await Promise.race([work, late])
   } catch (error) {
-    return error instanceof NodeError && !/UNKNOWN/.test(error.code) ? 'refused' : 'unknown'
+    return error instanceof NodeError ? { isUnknown: /UNKNOWN/.test(error.code), id: error.id } : { isUnknown: true }
   } finally {
     timer.abort()
   }

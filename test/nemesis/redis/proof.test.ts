@@ -48,6 +48,12 @@ const proofs: readonly Proof[] = [
     plan: { ...DURABLE, faults: { 'redis-stop': 1 }, haste: 1 }
   },
   {
+    name: 'dedup of publishes by the ids that nodes make',
+    mutations: [noGroups],
+    kinds: ['duplicate', 'repeat', 'unknown-twice'],
+    plan: { ...DURABLE, faults: { 'redis-stop': 1 }, haste: 1 }
+  },
+  {
     name: 'repair of holes (a subscription goes on at the head, and the client follows)',
     mutations: [
       { file: 'broker/subscription.js', search: 'this.#goOn();', replace: 'this.advance(this.seen);' },
