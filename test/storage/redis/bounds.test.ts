@@ -26,7 +26,7 @@ t.test('no key stays for ever but those of members', async (t) => {
   const keys = await admin.keys('*')
   const immortal: string[] = []
   for (const key of keys) if (await admin.pttl(key) < 0) immortal.push(key)
-  t.same(immortal.sort(), ['push:leases', 'push:node:{node}', 'push:{room/1}:holders', 'push:{room/1}:members', 'push:{room/1}:order'])
+  t.same(immortal.sort(), ['push:leases', 'push:node:{node}', 'push:{room/1}:holders', 'push:{room/1}:members', 'push:{room/1}:order', 'push:{room/1}:users'])
   t.same(keys.filter((key) => key.includes('refused')), [], 'what was refused left nothing')
 })
 
@@ -88,19 +88,20 @@ t.test('a Redis that may not write: reading and resuming go on', async (t) => {
 t.test('parts of a channel\'s members are deleted by hand: nobody is a member, the log begins anew, and all go on', async (t) => {
   const world = await startWorld(t)
   const admin = world.client()
-  for (const part of ['members', 'order', 'holders']) {
-    const storage = await world.storage({ prefix: part })
-    await storage.presence.enter(ROOM, member('m', 1, 1), entering)
+  for (const [part, user] of [['members', null], ['order', null], ['holders', null], ['users', null], ['users', 'alice']] as const) {
+    const prefix = `${part}-${user}`
+    const storage = await world.storage({ prefix })
+    await storage.presence.enter(ROOM, member('m', 1, 1, { user }), entering)
     await storage.presence.enter('room/2', member('m', 1, 1), entering)
     const { position } = await storage.presence.list(ROOM, ALL_MEMBERS)
-    await admin.del(`${part}:{room/1}:${part}`)
+    await admin.del(`${prefix}:{room/1}:${part}`)
     await storage.presence.renew('node', 1)
     await until(async () => (await storage.presence.orphans(10)).some(({ channel }) => channel === 'room/2'), 'those of other channels are found')
     const after = await storage.presence.list(ROOM, ALL_MEMBERS)
     t.same([after.members, after.connections], [[], 0])
     t.not(after.position.epoch, position.epoch)
-    t.equal((await storage.presence.enter(ROOM, member('m', 1, 1), entering)).change, 'join', 'and entered anew')
-    t.same((await roster(storage)).members, ['m m'])
+    t.equal((await storage.presence.enter(ROOM, member('m', 1, 1, { user }), entering)).change, 'join', 'and entered anew')
+    t.match(await roster(storage), { members: ['m m'], users: user === null ? 0 : 1 })
   }
 })
 

@@ -3,7 +3,7 @@ import { script } from './script.js'
 
 /**
  * A channel's members: a hash by key of `generation number node user`, a line break, the body; a sorted set of the keys; one of `node`, a zero byte and the key, to find
- * what a node holds; a hash of how many members each user has. Of who left: `generation number cause`.
+ * what a node holds; a hash of how many members each user has, nobody's as those of `-`. Of who left: `generation number cause`.
  */
 const MEMBERS = `
 local function parse (text)
@@ -16,13 +16,17 @@ local function is_later (g, n, than_g, than_n)
 end
 
 local function count (users, user, by)
-  if user ~= '-' and redis.call('HINCRBY', users, user, by) <= 0 then redis.call('HDEL', users, user) end
+  if redis.call('HINCRBY', users, user, by) <= 0 then redis.call('HDEL', users, user) end
+end
+
+local function users_in (users)
+  return redis.call('HLEN', users) - redis.call('HEXISTS', users, '-')
 end
 
 -- What is kept together is lost together: where a part is missing, nobody is a member, and the log begins anew.
 local function keep_whole (meta, log, members, order, holders, users)
   local there = redis.call('HLEN', members)
-  if there ~= redis.call('ZCARD', order) or there ~= redis.call('ZCARD', holders) then
+  if there ~= redis.call('ZCARD', order) or there ~= redis.call('ZCARD', holders) or math.min(there, 1) ~= redis.call('EXISTS', users) then
     redis.call('UNLINK', meta, log, members, order, holders, users)
   end
 end
@@ -125,10 +129,10 @@ export const LIST = script('list', 'write', `
   local after, limit, bytes = arg(), number(), number()
   keep_whole(meta, log, members, order, holders, users)
   -- Where only the numbers are asked for, no log is made.
-  if limit == 0 and redis.call('EXISTS', meta) == 0 then return { candidate, 0, redis.call('ZCARD', order), redis.call('HLEN', users), '' } end
+  if limit == 0 and redis.call('EXISTS', meta) == 0 then return { candidate, 0, redis.call('ZCARD', order), users_in(users), '' } end
   local s = open(meta, log, candidate)
   linger(s)
-  local reply = { s.epoch, s.head, redis.call('ZCARD', order), redis.call('HLEN', users), '' }
+  local reply = { s.epoch, s.head, redis.call('ZCARD', order), users_in(users), '' }
   if limit == 0 then return reply end
   local names = redis.call('ZRANGEBYLEX', order, after == '' and '-' or '(' .. after, '+', 'LIMIT', 0, int(limit + 1))
   for i, name in ipairs(names) do
