@@ -9,6 +9,7 @@ import { APPEND } from './lua/append.js'
 import { READ, RECOGNISE, TEND } from './lua/log.js'
 import { Lanes } from './lanes.js'
 import { addKey, addRuns } from './runs.js'
+import { SharedWork } from './shared-work.js'
 
 export interface LogParts {
   readonly keys: Keys
@@ -28,7 +29,7 @@ export class RedisLog implements LogStore {
   readonly #parts: LogParts
   readonly #lanes: Lanes
   /** Channels whose logs are being tended. */
-  readonly #tending = new Map<string, Promise<Reply>>()
+  readonly #tending = new SharedWork()
 
   constructor (parts: LogParts) {
     this.#parts = parts
@@ -84,14 +85,9 @@ export class RedisLog implements LogStore {
     return Array.isArray(reply) ? reply : null
   }
 
-  #tend (channel: string): Promise<Reply> {
-    let tending = this.#tending.get(channel)
-    if (tending === undefined) {
-      const of = this.#parts.keys.channel(channel)
-      tending = this.#parts.operations.read(TEND, { keys: [of.meta, of.log], args: [newEpoch()], tag: of.tag }).finally(() => this.#tending.delete(channel))
-      this.#tending.set(channel, tending)
-    }
-    return tending
+  #tend (channel: string): Promise<unknown> {
+    const { meta, log, tag } = this.#parts.keys.channel(channel)
+    return this.#tending.run(channel, () => this.#parts.operations.read(TEND, { keys: [meta, log], args: [newEpoch()], tag }))
   }
 }
 

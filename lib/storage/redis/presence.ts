@@ -1,12 +1,14 @@
+import { PushError } from '../../core/errors.js'
 import { presenceLogOf } from '../../core/presence-log.js'
 import type { EnterChange, Entered, LeaveChange, Left, MemberFence, MemberPage, Orphan, PresenceStore, StoredMember } from '../../../types/presence-store.js'
 import type { Retention } from '../../../types/retention.js'
 import type { Keys } from './keys.js'
 import { newEpoch } from '../epoch.js'
-import { CHANNELS, COUNT, ENTER, FORGET_NODE, HELD, HOLD, KNOW, LAPSED, LEAVE, LIST, RENEW, SEEN, UNHOLD, UNHOLD_OLD } from './lua/presence.js'
+import { CHANNELS, COUNT, ENTER, FORGET_NODE, HELD, HOLD, KNOW, LAPSED, LEAVE, LIST, RENEW, SEEN, TEND_MEMBERS, UNHOLD, UNHOLD_OLD } from './lua/presence.js'
 import type { Argument, Reply } from './connection.js'
 import type { Operation } from './calls.js'
 import type { Operations } from './operations.js'
+import { SharedWork } from './shared-work.js'
 
 /** What was noted before is done by then, or never: longer than any operation takes. And so long a note is good for who enters, before it is made again. Milliseconds. */
 const SETTLED = 60_000
@@ -23,6 +25,9 @@ const AT_ONCE = 1000
 /** Channels of a node that is gone that are looked at together, and bytes of members of each. */
 const LOOKED_AT = 100
 const HELD_BYTES = 64 * 1024
+
+/** The keys of a channel that say who is a member. */
+const WHOLE = ['members', 'order', 'holders', 'users']
 
 /** Anonymous members have no user. */
 const NOBODY = '-'
@@ -41,6 +46,8 @@ export class RedisPresence implements PresenceStore {
   readonly #parts: PresenceParts
   /** What was noted, by node and channel, in order. */
   readonly #noted = new Map<string, { readonly at: number, readonly done: Promise<unknown> }>()
+  /** Channels whose members are being tended. */
+  readonly #tending = new SharedWork()
   /** When old notes were forgotten last. */
   #tidied = performance.now()
 
@@ -61,12 +68,15 @@ export class RedisPresence implements PresenceStore {
     return { left: await this.#parts.operations.write(LEAVE, operation) === 1 }
   }
 
-  async list (channel: string, { after, limit, bytes }: { readonly after: string | null, readonly limit: number, readonly bytes: number }): Promise<MemberPage> {
-    const { root, tag } = this.#parts.keys.channel(channel)
-    const { meta, log } = this.#parts.keys.channel(presenceLogOf(channel))
-    const keys = [meta, log, ...['members', 'order', 'holders', 'users'].map((name) => `${root}:${name}`)]
-    const reply = await this.#parts.operations.read(LIST, { keys, args: [newEpoch(), after ?? '', limit, bytes], tag, answer: limit === 0 ? 0 : bytes }) as Reply[]
-    const [epoch, head, connections, users, next, ...found] = reply
+  async list (channel: string, query: { readonly after: string | null, readonly limit: number, readonly bytes: number }): Promise<MemberPage> {
+    let reply = await this.#list(channel, query)
+    if (reply === null) {
+      await this.#tend(channel)
+      reply = await this.#list(channel, query)
+    }
+    if (reply === null) throw new PushError('PUSH_STORAGE_UNAVAILABLE', 'members are gone as soon as they are tended')
+    const [epoch, head, connections, users, next, wantsTending, ...found] = reply
+    if (wantsTending === 1) this.#tend(channel).catch(() => {}) // whoever lists next sees to it
     return {
       members: membersOf(found),
       next: (next as Buffer).length === 0 ? null : String(next),
@@ -74,6 +84,17 @@ export class RedisPresence implements PresenceStore {
       users: Number(users),
       position: { epoch: String(epoch), offset: Number(head) }
     }
+  }
+
+  // `null` where only a write can tell: members and their log are not whole, or the log wants to be made, or a new epoch.
+  async #list (channel: string, { after, limit, bytes }: { readonly after: string | null, readonly limit: number, readonly bytes: number }): Promise<Reply[] | null> {
+    const operation = { ...this.#whole(channel), answer: limit === 0 ? 0 : bytes }
+    const reply = await this.#parts.operations.read(LIST, { ...operation, args: [...operation.args, after ?? '', limit, bytes] })
+    return Array.isArray(reply) ? reply : null
+  }
+
+  #tend (channel: string): Promise<unknown> {
+    return this.#tending.run(channel, () => this.#parts.operations.read(TEND_MEMBERS, this.#whole(channel)))
   }
 
   async counts (channels: readonly string[]): Promise<readonly number[]> {
@@ -172,14 +193,21 @@ export class RedisPresence implements PresenceStore {
     return { keys: [leases], args, tag: leases }
   }
 
+  // All that is kept of a channel's members together.
+  #whole (channel: string): Operation {
+    const { root, tag } = this.#parts.keys.channel(channel)
+    const { meta, log } = this.#parts.keys.channel(presenceLogOf(channel))
+    return { keys: [meta, log, ...WHOLE.map((name) => `${root}:${name}`)], args: [newEpoch()], tag }
+  }
+
   #change (channel: string, key: string, { limit, bytes, ttl }: Retention, rest: Argument[]): Operation {
     const { keys, announce } = this.#parts
-    const { root, tag } = keys.channel(channel)
-    const { meta, log, feed } = keys.channel(presenceLogOf(channel))
+    const { root } = keys.channel(channel)
+    const whole = this.#whole(channel)
     return {
-      keys: [meta, log, ...['members', 'order', 'holders', 'users', `departed:${key}`, 'seen'].map((name) => `${root}:${name}`)],
-      args: [newEpoch(), announce, feed, limit, bytes, Math.ceil(ttl), ...rest],
-      tag
+      ...whole,
+      keys: [...whole.keys, `${root}:departed:${key}`, `${root}:seen`],
+      args: [...whole.args, announce, keys.channel(presenceLogOf(channel)).feed, limit, bytes, Math.ceil(ttl), ...rest]
     }
   }
 }

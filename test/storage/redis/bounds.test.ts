@@ -77,7 +77,11 @@ t.test('a Redis that may not write: reading and resuming go on', async (t) => {
   const [stored] = await append(storage, draft('a'))
   const { position } = stored as { position: { epoch: string, offset: number } }
   await storage.cursors.commit(ROOM, [{ session: 's', generation: 1, number: 1, position, ttl: WINDOW }])
+  await storage.presence.enter(ROOM, member('m', 1, 1, { user: 'alice' }), entering)
+  const members = await roster(storage)
   await world.client().config('SET', 'min-replicas-to-write', '1')
+  t.same(await roster(storage), members)
+  t.match(await storage.presence.list('nowhere', { ...ALL_MEMBERS, limit: 0 }), { connections: 0, users: 0 })
   t.equal(await codeOf(append(storage, draft('b'))), 'PUSH_STORAGE_UNAVAILABLE')
   t.same(texts(await storage.log.read(ROOM, ALL)), ['a'])
   t.same(await storage.cursors.load(ROOM, 's'), position)

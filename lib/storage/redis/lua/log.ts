@@ -140,6 +140,11 @@ local function linger (s)
   end
 end
 
+-- Whether it should be let live on before long.
+local function wants_tending (s)
+  return redis.call('PTTL', s.meta) < 0.75 * least(s)
+end
+
 -- Announces records, contiguous from an offset: R epoch, offset, and of each record its length, its qos and its body.
 local function announce (command, channel, s, from, parts)
   if #parts > 0 then
@@ -211,7 +216,7 @@ export const RECOGNISE = script('recognise', 'write', `
 export const READ = script('read', 'read', `
   local s = known(key(), key())
   if not s.epoch or s.incarnation ~= incarnation() then return '' end
-  local oldest, tend = look(s, 0), redis.call('PTTL', s.meta) < 0.75 * least(s)
+  local oldest, tend = look(s, 0), wants_tending(s)
   if oldest and s.limit > 0 and is_full(s) then oldest, tend = first_to_stay(s), true end
   local first = oldest and oldest.offset or s.head + 1
   local from, limit, bytes = number(), number(), number()

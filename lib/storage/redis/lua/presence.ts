@@ -23,12 +23,14 @@ local function users_in (users)
   return redis.call('HLEN', users) - redis.call('HEXISTS', users, '-')
 end
 
--- What is kept together is lost together: where a part is missing, nobody is a member, and the log begins anew.
-local function keep_whole (meta, log, members, order, holders, users)
+local function is_whole (members, order, holders, users)
   local there = redis.call('HLEN', members)
-  if there ~= redis.call('ZCARD', order) or there ~= redis.call('ZCARD', holders) or math.min(there, 1) ~= redis.call('EXISTS', users) then
-    redis.call('UNLINK', meta, log, members, order, holders, users)
-  end
+  return there == redis.call('ZCARD', order) and there == redis.call('ZCARD', holders) and math.min(there, 1) == redis.call('EXISTS', users)
+end
+
+-- What is kept together is lost together: where a part is missing, nobody is a member, and the log begins anew.
+local function keep_whole (meta, log, ...)
+  if not is_whole(...) then redis.call('UNLINK', meta, log, ...) end
 end
 
 local function fits (event, most)
@@ -41,9 +43,13 @@ local function tell (s, event, command, channel)
   announce(command, channel, s, s.head, { record(event, '1') })
 end`
 
+/** What of a channel says who is a member: the log's two keys, members, order, holders, users; and an epoch. */
+const WHOLE = `local meta, log, members, order, holders, users = key(), key(), key(), key(), key(), key()
+  local candidate = arg()`
+
 /** The keys of both changes: the log's two, members, order, holders, users, departed, seen. */
-const KEYS = `local meta, log, candidate = key(), key(), arg()
-  local members, order, holders, users, departed, seen = key(), key(), key(), key(), key(), key()
+const KEYS = `${WHOLE}
+  local departed, seen = key(), key()
   local command, channel, limit, most, ttl = arg(), arg(), number(), number(), number()
   keep_whole(meta, log, members, order, holders, users)`
 
@@ -121,18 +127,19 @@ export const LEAVE = script('leave', 'write', `
   return left`, LOG, MEMBERS)
 
 /**
- * Members in the order of their keys. Keys: the log's two, members, order, holders, users. Arguments: an epoch, after which key or '', how many, how many bytes.
- * Reply: epoch, head, members there are, users there are, the next key to go on after or ''; then of each its key and its text.
+ * Members in the order of their keys; writes nothing. Keys: the log's two, members, order, holders, users. Arguments: an epoch, after which key or '', how many, how many bytes.
+ * Reply: nothing where they are not whole, or there is no log, or it wants a new epoch. Otherwise epoch, head, members there are, users there are, the next key to go on after or '', `1`
+ * where they want tending; then of each its key and its text.
  */
-export const LIST = script('list', 'write', `
-  local meta, log, candidate, members, order, holders, users = key(), key(), arg(), key(), key(), key(), key()
+export const LIST = script('list', 'read', `
+  ${WHOLE}
   local after, limit, bytes = arg(), number(), number()
-  keep_whole(meta, log, members, order, holders, users)
+  if not is_whole(members, order, holders, users) then return '' end
+  local s = known(meta, log)
   -- Where only the numbers are asked for, no log is made.
-  if limit == 0 and redis.call('EXISTS', meta) == 0 then return { candidate, 0, redis.call('ZCARD', order), users_in(users), '' } end
-  local s = open(meta, log, candidate)
-  linger(s)
-  local reply = { s.epoch, s.head, redis.call('ZCARD', order), users_in(users), '' }
+  if not s.epoch and limit == 0 then return { candidate, 0, redis.call('ZCARD', order), users_in(users), '', 0 } end
+  if not s.epoch or s.incarnation ~= incarnation() then return '' end
+  local reply = { s.epoch, s.head, redis.call('ZCARD', order), users_in(users), '', wants_tending(s) and 1 or 0 }
   if limit == 0 then return reply end
   local names = redis.call('ZRANGEBYLEX', order, after == '' and '-' or '(' .. after, '+', 'LIMIT', 0, int(limit + 1))
   for i, name in ipairs(names) do
@@ -147,6 +154,13 @@ export const LIST = script('list', 'write', `
     reply[#reply + 1] = text
   end
   return reply`, LOG, MEMBERS)
+
+/** Makes members whole, and their log, or gives it its new epoch, and lets it live on. Keys and argument: as those of a list. Reply: `0`. */
+export const TEND_MEMBERS = script('tend-members', 'write', `
+  ${WHOLE}
+  keep_whole(meta, log, members, order, holders, users)
+  linger(open(meta, log, candidate))
+  return 0`, LOG, MEMBERS)
 
 /** What a node holds of a channel. Keys: members, holders. Arguments: node, how many, how many bytes. Reply: of each its key and its text. */
 export const HELD = script('held', 'read', `
