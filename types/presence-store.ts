@@ -46,6 +46,11 @@ export interface PresenceStore {
   renew (node: string, ttl: number): Promise<boolean>
   /** Members whose node has no lease, or one that has run out, of every channel, at most `limit` of them, each as it is held. A hint: leaving is fenced, so it does no harm if several nodes let the same ones leave. */
   orphans (limit: number): Promise<readonly Orphan[]>
+  /**
+   * Members that a node holds, of every channel, about `limit` of them: those after `after`, the `next` of another page. A store that lost a leaving names who has long left, and the node has to
+   * find it. A hint: a page may miss some where others come and go meanwhile, or repeat some, or be empty.
+   */
+  held (node: string, query: { readonly after: string | null, readonly limit: number }): Promise<HeldPage>
 }
 
 /** Which of all that held a member, or hold it, is meant. The later one counts: by `generation`, then by `number`. */
@@ -111,7 +116,14 @@ export interface MemberPage {
   readonly position: Position
 }
 
-/** A member whose node is gone. */
+/** Members that a node holds. */
+export interface HeldPage {
+  readonly members: readonly Orphan[]
+  /** Pass it as `after` for the next page; `null` at the end. */
+  readonly next: string | null
+}
+
+/** A member and where it is: one whose node is gone, if nothing else is said. */
 export interface Orphan {
   readonly channel: string
   readonly member: StoredMember

@@ -41,6 +41,8 @@ export class Presence {
   readonly #underWay = new UnderWay()
   readonly #atOnce = new AtOnce(AT_ONCE)
   readonly #rounds = new Rounds(this.#stays, ROUND)
+  /** After which of those that the storage says this node holds it goes on. */
+  #heldAfter: string | null = null
 
   constructor (context: PresenceContext) {
     const { store, clock, onError, sweeps } = context
@@ -224,7 +226,9 @@ export class Presence {
   async #visit (): Promise<void> {
     await this.#tryAgain()
     // Whom it fails for has another turn, and the next ones do not wait for that.
-    if (this.#context.refreshes) await this.#refresh().catch(this.#context.onError)
+    if (!this.#context.refreshes) return
+    await this.#refresh().catch(this.#context.onError)
+    await this.#letStrayGo().catch(this.#context.onError)
   }
 
   // Whom the storage lost is back with that, and nobody hears of the others. Under the same number as before: whatever was asked for since is later.
@@ -232,6 +236,22 @@ export class Presence {
     return this.#atOnce.each(this.#rounds.next(), async (stay) => {
       if (isThere(stay) && !this.#underWay.has(nameOf(stay))) await this.#changes.enter(stay.channel.name, stay)
     })
+  }
+
+  // Whose leaving the storage lost is a member of this node, which knows nothing of it. Whoever enters meanwhile is later than what was read.
+  async #letStrayGo (): Promise<void> {
+    const { store } = this.#context
+    for (let left = Math.ceil(this.#stays.size / ROUND); left >= 0; left -= AT_ONCE) {
+      const { members, next } = await store.held(this.#changes.node, { after: this.#heldAfter, limit: AT_ONCE })
+      this.#heldAfter = next
+      const leaving = new Set([...this.#leaving.keys()].map(nameOf))
+      await this.#atOnce.each(members, async ({ channel, member }) => {
+        const name = `${channel}\n${member.key}`
+        if (this.#stays.has(name) || this.#underWay.has(name) || leaving.has(name)) return
+        await this.#changes.letLeave(channel, member, decodeMember(member), 'timeout')
+      })
+      if (next === null) return
+    }
   }
 
   async #tryAgain (): Promise<void> {

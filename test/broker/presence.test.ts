@@ -1,10 +1,11 @@
 import t from 'tap'
 import { EncodedPages } from '../../lib/broker/encoded-pages.js'
+import { encodeEvent } from '../../lib/broker/presence-bodies.js'
 import { PushError } from '../../lib/core/errors.js'
 import { memoryStorage } from '../../lib/storage/memory/index.js'
 import { ManualClock } from '../../lib/testkit/manual-clock.js'
 import type { ClientInfo } from '../../types/options.js'
-import type { MemberFence } from '../../types/presence-store.js'
+import type { MemberFence, StoredMember } from '../../types/presence-store.js'
 import type { StorageAdapter } from '../../types/storage.js'
 import { openNode, overStorage, settled, type FakePeer, type NodeOptions, type TestNode } from '../helpers/node.js'
 import { secret } from '../helpers/peer.js'
@@ -419,6 +420,33 @@ t.test('members that the storage lost while the lease of their node went on are 
   await pass(one, BEAT)
   t.equal((await two.broker.membersOf(room)).connections, 1, 'who has moved')
   t.same(one.errors, [])
+})
+
+t.test('whose leaving the storage lost leaves within minutes, and nobody else', async (t) => {
+  const { nodes: [one, two], clock, storage } = await cluster()
+  const watcher = await two.own({ subscriptions: [{ channel: '$presence/room/1', qos: 1 }] })
+  const [phone, away] = [await one.own({ clientId: 'phone', session: secret() }), await one.own({ clientId: 'away', session: secret() })]
+  for (const peer of [phone, away]) await peer.send(enter(7))
+  const [held] = (await storage.presence.list(room, { after: null, limit: 1, bytes: 1 })).members
+  const join = encodeEvent(clock, 'join', { id: 'stray', clientId: 'stray' })
+  const change = { retention: { limit: 1000, bytes: 1e6, ttl: 1e6 }, remember: 1000, events: { join, back: join, update: join } }
+  const stray = (channel: string, i: number) => storage.presence.enter(channel, { ...held as StoredMember, key: `stray-${i}`, body: Buffer.from(`{"id":"stray-${i}","clientId":"stray"}`) }, change)
+  for (let i = 0; i < 150; i++) await stray(room, i)
+  await stray('$user/bob', 0)
+  t.equal(await two.broker.online('bob'), true)
+  await away.cut(1006)
+  await pass(one, BEAT)
+  t.match(heard(watcher).filter((each) => /phone|away/.test(each)), ['join phone', 'join away'], 'who is in its grace is left alone')
+  await clock.advanceAsync(3 * BEAT)
+  t.same((await two.broker.membersOf(room)).members.map(({ clientId }) => clientId), ['phone'])
+  t.equal(await two.broker.online('bob'), false)
+  t.equal(done(one).filter((each) => each === 'timeout stray').length, 151)
+  // Also where it holds nobody else any more.
+  await phone.cut(1000)
+  await stray(room, 0)
+  await clock.advanceAsync(2 * BEAT)
+  t.equal((await two.broker.membersOf(room)).connections, 0)
+  t.same([...one.errors, ...two.errors], [])
 })
 
 t.test('many are entered again so many at once; what that fails for keeps nobody else from it', async (t) => {

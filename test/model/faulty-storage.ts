@@ -159,7 +159,8 @@ export class SharedStore {
         counts: (channels) => call(() => this.#inner.presence.counts(channels)),
         lastSeen: (channel) => call(() => this.#inner.presence.lastSeen(channel)),
         renew: (node, ttl) => call(() => this.#inner.presence.renew(node, ttl)),
-        orphans: (limit) => call(() => this.#inner.presence.orphans(limit))
+        orphans: (limit) => call(() => this.#inner.presence.orphans(limit)),
+        held: (node, query) => call(() => this.#inner.presence.held(node, query))
       }
     }
   }

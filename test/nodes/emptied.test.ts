@@ -1,4 +1,5 @@
 import t from 'tap'
+import type { Client } from '../../lib/client/api.js'
 import type { Gap } from '../../types/message.js'
 import type { PresencePage } from '../../types/presence.js'
 import { Fleet, hear, until, watch } from './fleet.js'
@@ -55,3 +56,23 @@ for (const how of ['is killed and keeps nothing', 'is flushed'] as const) {
     t.same(present, names.map(() => names))
   })
 }
+
+t.test('Redis comes back with an old snapshot: who has left since is a member for minutes at the most', { buffered: true }, async (t) => {
+  const fleet = await Fleet.start(t, 2, {}, '--dbfilename', 'dump.rdb')
+  const [stays, leaves, alone] = ['stays', 'leaves', 'alone'].map((name, i) => fleet.open(fleet.node(i >> 1).url, { clientId: name, token: name })) as [Client, Client, Client]
+  const watched = watch(stays, ROOM)
+  await Promise.all([stays, leaves].map((client) => client.channel(ROOM).enter()))
+  const online = (): Promise<string[]> => fleet.node(0).call<string[]>('online', ['stays', 'leaves', 'alone'])
+  await until(async () => (await online()).length === 3 && watched.joined.length === 2, 'all are there')
+  await fleet.admin.call('SAVE')
+  await Promise.all([leaves.close(), alone.close()])
+  await until(async () => (await online()).length === 1 && watched.left.length === 1, 'two have left')
+
+  await fleet.redis.kill()
+  await fleet.redis.start()
+  await until(async () => (await online().catch(() => [])).length === 3, 'they are members again')
+  await until(async () => (await online()).join() === 'stays', 'their nodes let them leave', 60_000)
+  await until(async () => (await fleet.node(1).call<PresencePage>('presence', ROOM)).connections === 1, 'in the room too', 60_000)
+  t.match(await fleet.node(1).call<PresencePage>('presence', ROOM), { users: 1, members: [{ clientId: 'stays' }] })
+  t.same(fleet.disconnects.map(({ clientId }) => clientId).sort(), ['alone', 'leaves'])
+})

@@ -187,7 +187,8 @@ export class FaultyRoom {
         }),
         list: (...args) => this.#call(() => presence.list(...args)),
         renew: (...args) => this.#call(() => presence.renew(...args)),
-        orphans: (...args) => this.#call(() => presence.orphans(...args))
+        orphans: (...args) => this.#call(() => presence.orphans(...args)),
+        held: (...args) => this.#call(() => presence.held(...args))
       }),
       feed: (feed) => ({ join: (channel, listener) => feed.join(channel, channel === logOf(ROOM) ? this.#lossy(listener) : listener) })
     })

@@ -141,7 +141,7 @@ export class World {
     await memory.open({ onError: (error) => { throw error } })
     const { presence } = memory
     const fenceless: StorageAdapter['presence'] = Object.create(presence)
-    Object.assign(fenceless, Object.fromEntries((['enter', 'list', 'counts', 'lastSeen', 'renew', 'orphans'] as const).map((name) => [name, (presence[name] as (...args: unknown[]) => unknown).bind(presence)])))
+    Object.assign(fenceless, Object.fromEntries((['enter', 'list', 'counts', 'lastSeen', 'renew', 'orphans', 'held'] as const).map((name) => [name, (presence[name] as (...args: unknown[]) => unknown).bind(presence)])))
     fenceless.leave = (channel, fence, change) => presence.leave(channel, { ...fence, generation: 1e15 }, { ...change, remember: 1 })
     this.#storage = {
       ...memory,

@@ -172,6 +172,7 @@ export const ofPresence: Array<[string, Break]> = [
   ['leases do not run out', withPresence((presence) => ({ renew: (node) => presence.renew(node, FOREVER) }))],
   ['leases run out too soon', withPresence((presence) => ({ renew: (node, ttl) => presence.renew(node, ttl / 2) }))],
   ['a lapsed lease is not told', withPresence((presence) => ({ renew: async (...args) => { await presence.renew(...args); return true } }))],
+  ['a node holds nobody', withPresence(() => ({ held: async () => ({ members: [], next: null }) }))],
   ['there are no orphans', withPresence(() => ({ orphans: async () => [] }))],
   ['a member stays with its first node', withPresence((presence) => {
     const nodes = new Map<string, string>()

@@ -2,7 +2,7 @@ import type { Clock } from '../../core/clock.js'
 import { PushError } from '../../core/errors.js'
 import { presenceLogOf } from '../../core/presence-log.js'
 import type { Retention } from '../../../types/retention.js'
-import type { EnterChange, Entered, LeaveChange, Left, MemberFence, MemberPage, Orphan, PresenceStore, StoredMember } from '../../../types/presence-store.js'
+import type { EnterChange, Entered, HeldPage, LeaveChange, Left, MemberFence, MemberPage, Orphan, PresenceStore, StoredMember } from '../../../types/presence-store.js'
 import type { Budget } from './budget.js'
 import type { Channels } from './channels.js'
 import { ExpiringMap, type Expiring } from './expiring-map.js'
@@ -123,6 +123,13 @@ export class MemoryPresence implements PresenceStore {
       }
     }
     return found
+  }
+
+  async held (node: string, { after, limit }: { after: string | null, limit: number }): Promise<HeldPage> {
+    this.#parts.lifecycle.assertOpen()
+    const end = Number(after ?? 0) + limit
+    const held = [...this.#held.get(node) ?? []]
+    return { members: held.slice(end - limit, end).map(([member, channel]) => ({ channel, member })), next: end < held.length ? String(end) : null }
   }
 
   /** Drops what has had its time; yields after each item. */

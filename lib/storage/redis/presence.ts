@@ -1,10 +1,10 @@
 import { PushError } from '../../core/errors.js'
 import { presenceLogOf } from '../../core/presence-log.js'
-import type { EnterChange, Entered, LeaveChange, Left, MemberFence, MemberPage, Orphan, PresenceStore, StoredMember } from '../../../types/presence-store.js'
+import type { EnterChange, Entered, HeldPage, LeaveChange, Left, MemberFence, MemberPage, Orphan, PresenceStore, StoredMember } from '../../../types/presence-store.js'
 import type { Retention } from '../../../types/retention.js'
 import type { Keys } from './keys.js'
 import { newEpoch } from '../epoch.js'
-import { CHANNELS, COUNT, ENTER, FORGET_NODE, HELD, HOLD, KNOW, LAPSED, LEAVE, LIST, RENEW, SEEN, TEND_MEMBERS, UNHOLD, UNHOLD_OLD } from './lua/presence.js'
+import { CHANNELS, COUNT, ENTER, FORGET_NODE, HELD, HOLD, KNOW, LAPSED, LEAVE, LIST, RENEW, SEEN, TEND_MEMBERS, UNHOLD } from './lua/presence.js'
 import type { Argument, Reply } from './connection.js'
 import type { Operation } from './calls.js'
 import type { Operations } from './operations.js'
@@ -12,9 +12,6 @@ import { SharedWork } from './shared-work.js'
 
 /** What was noted before is done by then, or never: longer than any operation takes. And so long a note is good for who enters, before it is made again. Milliseconds. */
 const SETTLED = 60_000
-
-/** How long a node's note is kept that it does not make again. A node enters all that it holds anew more often than that. Milliseconds. */
-const NOTED = 900_000
 
 /** For how long a node without a lease is looked after, in milliseconds. */
 const NODE = 3_600_000
@@ -38,9 +35,17 @@ export interface PresenceParts {
   readonly announce: string
 }
 
+/** Members of one channel that a node holds, and the key to go on after, or ''. */
+interface HeldOf {
+  readonly members: readonly Orphan[]
+  readonly next: string
+}
+
+const NOTHING: HeldOf = { members: [], next: '' }
+
 /**
- * Who is in which channel. All of a channel is in its slot. In which channels a node has members is noted in another one, before one enters: a note that is not made again now
- * and then is forgotten.
+ * Who is in which channel. All of a channel is in its slot. In which channels a node has members is noted in another one, before one enters: an old note of a channel in which
+ * the node holds nobody is forgotten.
  */
 export class RedisPresence implements PresenceStore {
   readonly #parts: PresenceParts
@@ -48,8 +53,6 @@ export class RedisPresence implements PresenceStore {
   readonly #noted = new Map<string, { readonly at: number, readonly done: Promise<unknown> }>()
   /** Channels whose members are being tended. */
   readonly #tending = new SharedWork()
-  /** When old notes were forgotten last. */
-  #tidied = performance.now()
 
   constructor (parts: PresenceParts) {
     this.#parts = parts
@@ -122,20 +125,20 @@ export class RedisPresence implements PresenceStore {
     } finally {
       if (!had) this.#noted.clear() // the store may have lost what it had of the node
     }
-    this.#tidy(node, ttl).catch(() => {}) // what stays noted is found to be empty when this node is gone
+    this.#tidy()
     return had
   }
 
   async orphans (limit: number): Promise<readonly Orphan[]> {
-    const { keys, operations } = this.#parts
+    const { operations } = this.#parts
     const found: Orphan[] = []
     const failures: unknown[] = []
     for (const node of (await operations.read(LAPSED, this.#leases(limit)) as Buffer[]).map(String)) {
-      const channels = (await operations.read(CHANNELS, { keys: [keys.node(node)], args: [limit], tag: keys.node(node) }) as Buffer[]).map(String)
+      const channels = await this.#channelsOf(node, 0, limit)
       for (let i = 0; i < channels.length && found.length < limit; i += LOOKED_AT) {
         await Promise.all(channels.slice(i, i + LOOKED_AT).map(async (channel) => {
           try {
-            found.push(...await this.#heldBy(node, channel, limit))
+            found.push(...(await this.#heldBy(node, channel, { after: '', limit })).members)
           } catch (error) {
             failures.push(error)
           }
@@ -148,13 +151,29 @@ export class RedisPresence implements PresenceStore {
     return found.slice(0, limit)
   }
 
-  async #heldBy (node: string, channel: string, limit: number): Promise<Orphan[]> {
+  async held (node: string, { after, limit }: { readonly after: string | null, readonly limit: number }): Promise<HeldPage> {
+    const [at, key] = (after ?? '0 ').split(' ') as [string, string]
+    const channels = await this.#channelsOf(node, Number(at), Math.min(limit, LOOKED_AT))
+    // Where a channel cannot be read now, others can.
+    const pages = await Promise.all(channels.map((channel, i) => this.#heldBy(node, channel, { after: i === 0 ? key : '', limit }).catch(() => NOTHING)))
+    const cut = pages.findIndex(({ next }) => next !== '')
+    const next = cut < 0 ? `${Number(at) + channels.length} ` : `${Number(at) + cut} ${pages[cut]?.next}`
+    return { members: pages.flatMap(({ members }) => members), next: channels.length === 0 ? null : next }
+  }
+
+  async #channelsOf (node: string, from: number, limit: number): Promise<string[]> {
+    const { keys, operations } = this.#parts
+    return (await operations.read(CHANNELS, { keys: [keys.node(node)], args: [from, limit], tag: keys.node(node) }) as Buffer[]).map(String)
+  }
+
+  async #heldBy (node: string, channel: string, { after, limit }: { readonly after: string, readonly limit: number }): Promise<HeldOf> {
     const { keys, operations } = this.#parts
     const { root, tag } = keys.channel(channel)
-    const operation = { keys: [`${root}:members`, `${root}:holders`], args: [node, limit, HELD_BYTES], tag, answer: HELD_BYTES }
-    const members = membersOf(await operations.read(HELD, operation) as Reply[])
-    if (members.length === 0) await operations.write(UNHOLD, { keys: [keys.node(node)], args: [channel, SETTLED], tag: keys.node(node) })
-    return members.map((member) => ({ channel, member }))
+    const operation = { keys: [`${root}:members`, `${root}:holders`], args: [node, after, limit, HELD_BYTES], tag, answer: HELD_BYTES }
+    const [next, ...found] = await operations.read(HELD, operation) as Reply[]
+    // A note is good for that long, and whoever enters on it is done as long afterwards.
+    if (found.length === 0 && after === '') await operations.write(UNHOLD, { keys: [keys.node(node)], args: [channel, 2 * SETTLED], tag: keys.node(node) })
+    return { members: membersOf(found).map((member) => ({ channel, member })), next: String(next) }
   }
 
   // Before a member enters: whoever looks for what this node leaves behind must find it.
@@ -174,18 +193,13 @@ export class RedisPresence implements PresenceStore {
     return done
   }
 
-  // Forgets what is no note any more, here and, now and then, in the store.
-  async #tidy (node: string, ttl: number): Promise<void> {
+  // Forgets what is no note any more.
+  #tidy (): void {
     const now = performance.now()
     for (const [name, { at }] of this.#noted) {
       if (now - at < SETTLED) break
       this.#noted.delete(name)
     }
-    const kept = Math.max(NOTED, 2 * ttl)
-    if (now - this.#tidied < kept) return
-    this.#tidied = now
-    const { keys, operations } = this.#parts
-    await operations.write(UNHOLD_OLD, { keys: [keys.node(node)], args: [Math.ceil(kept)], tag: keys.node(node) })
   }
 
   #leases (...args: Argument[]): Operation {

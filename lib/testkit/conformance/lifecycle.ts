@@ -29,7 +29,8 @@ function operations ({ log, cursors, feed, sessions, presence }: StorageAdapter)
     ['presence.counts', () => presence.counts([ROOM])],
     ['presence.lastSeen', () => presence.lastSeen(ROOM)],
     ['presence.renew', () => presence.renew('node', LONG)],
-    ['presence.orphans', () => presence.orphans(1)]
+    ['presence.orphans', () => presence.orphans(1)],
+    ['presence.held', () => presence.held('n', { after: null, limit: 1 })]
   ]
 }
 

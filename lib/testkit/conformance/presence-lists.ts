@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
+import type { HeldPage } from '../../../types/presence-store.js'
 import type { StorageAdapter } from '../../../types/storage.js'
-import { HALF, LONG, PAST, ROOM, TTL, readAll, type Kit } from './kit.js'
+import { HALF, LONG, PAST, ROOM, TTL, readAll, shown, type Kit } from './kit.js'
 import { entering, leaving, logOf, member, pages, roster } from './members.js'
 
 /** The lists of members, and the leases under which nodes hold them. */
@@ -118,6 +119,30 @@ function leasing (kit: Kit): void {
     assert.equal((await presence.enter(ROOM, member('a', 1, 2, { node: 'n1' }), entering)).change, 'none')
     assert.equal((await presence.leave(ROOM, orphan.member, leaving('timeout'))).left, false)
     assert.deepEqual((await roster(storage)).members, ['a a'])
+  })
+
+  kit.open('presence: what a node holds is told, whole, page by page', async (storage) => {
+    const { presence } = storage
+    await presence.renew('n1', LONG)
+    const expected = ['other', ROOM].flatMap((channel) => ['a', 'b', 'c', 'd', 'e'].map((key) => `${channel} ${key} 1 7 ${key}`))
+    for (const channel of [ROOM, 'other']) {
+      for (const key of ['a', 'b', 'c', 'd', 'e']) await presence.enter(channel, member(key, 1, 7, { node: 'n1' }), entering)
+      await presence.enter(channel, member('z', 1, 1, { node: 'n2' }), entering)
+    }
+    for (const limit of [1, 2, 100]) {
+      const found = new Set<string>()
+      for (let after: string | null = null, asked = 0; ; asked++) {
+        const page: HeldPage = await presence.held('n1', { after, limit })
+        for (const { channel, member: { key, generation, number, body } } of page.members) found.add(`${channel} ${key} ${generation} ${number} ${shown(body)}`)
+        if (page.next === null) break
+        assert.ok(asked < 100, 'it comes to an end')
+        after = page.next
+      }
+      assert.deepEqual([...found].sort(), expected)
+    }
+    assert.deepEqual(await presence.held('n3', { after: null, limit: 9 }), { members: [], next: null })
+    await presence.enter(ROOM, member('a', 2, 1, { node: 'n2' }), entering)
+    assert.equal((await presence.held('n1', { after: null, limit: 100 })).members.length, 9, 'no longer who has moved')
   })
 
   kit.open('presence: a member is its latest node\'s', async (storage) => {

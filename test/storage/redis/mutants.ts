@@ -88,12 +88,13 @@ const ofMembers = of('lua/presence', [
   ['an event may be larger than its log', 'if #event > most then', 'if false then', 'presence: what cannot be kept is refused'],
   ['a page begins with the last of the one before', "'(' .. after", "'[' .. after", 'presence: pages are in the order of the keys'],
   ['a lease does not run out', "redis.call('ZADD', leases, int(now() + ttl), node)", "redis.call('ZADD', leases, '+inf', node)", 'presence: whose node has no lease'],
+  ['what a node holds begins anew with each page', "'(' .. node .. '\\\\0' .. after", "'(' .. node .. '\\\\0'", 'presence: what a node holds is told'],
   ['a lease runs out at once', "redis.call('ZADD', leases, int(now() + ttl), node)", "redis.call('ZADD', leases, 0, node)", 'presence: whose node has no lease']
 ])
 
 const ofTheRest = [
   ...of('log', [
-    ['all logs have one epoch', "randomBytes(9).toString('base64url')", "'epoch'", 'log: each log has an epoch of its own'],
+    ['all logs have one epoch', 'const args = [newEpoch(),', "const args = ['epoch',", 'log: each log has an epoch of its own'],
     ['what is larger than all that is kept is stored', 'body.byteLength > retention.bytes', 'false', 'log: a draft larger than the retention']
   ]),
   ...of('keys', [

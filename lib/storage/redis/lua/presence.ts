@@ -162,20 +162,29 @@ export const TEND_MEMBERS = script('tend-members', 'write', `
   linger(open(meta, log, candidate))
   return 0`, LOG, MEMBERS)
 
-/** What a node holds of a channel. Keys: members, holders. Arguments: node, how many, how many bytes. Reply: of each its key and its text. */
+/**
+ * What a node holds of a channel. Keys: members, holders. Arguments: node, after which key or '', how many, how many bytes. Reply: the next key to go on after or ''; then of each its key
+ * and its text.
+ */
 export const HELD = script('held', 'read', `
-  local members, holders, node, limit, bytes = key(), key(), arg(), arg(), number()
-  local reply = {}
-  for _, held in ipairs(redis.call('ZRANGEBYLEX', holders, '[' .. node .. '\\0', '(' .. node .. '\\1', 'LIMIT', 0, limit)) do
+  local members, holders, node, after, limit, bytes = key(), key(), arg(), arg(), number(), number()
+  local found = redis.call('ZRANGEBYLEX', holders, '(' .. node .. '\\0' .. after, '(' .. node .. '\\1', 'LIMIT', 0, int(limit))
+  local reply, last = { '' }, ''
+  for _, held in ipairs(found) do
     local name = string.sub(held, #node + 2)
     local text = redis.call('HGET', members, name)
     if text then
       bytes = bytes - #text
-      if bytes < 0 and #reply > 0 then return reply end
+      if bytes < 0 and #reply > 1 then
+        reply[1] = last
+        return reply
+      end
       reply[#reply + 1] = name
       reply[#reply + 1] = text
     end
+    last = name
   end
+  if #found == limit then reply[1] = last end
   return reply`)
 
 /** Lets a node's lease run from now. Keys: the leases, a sorted set of nodes by when they end. Arguments: node, ttl. Reply: `1` if it had one. */
@@ -213,13 +222,10 @@ export const UNHOLD = script('unhold', 'write', `
   if at and at < now() - ago then redis.call('ZREM', channels, channel) end
   return 0`)
 
-/** Forgets all that was not noted within some time. Keys: the channels of the node. Arguments: how long. Reply: how many those were. */
-export const UNHOLD_OLD = script('unhold-old', 'write', `
-  return redis.call('ZREMRANGEBYSCORE', key(), '-inf', '(' .. int(now() - number()))`)
-
-/** The channels in which a node may have members. Keys: the channels of the node. Arguments: how many. Reply: the channels. */
+/** The channels in which a node may have members. Keys: the channels of the node. Arguments: how many to leave out, how many. Reply: the channels. */
 export const CHANNELS = script('channels', 'read', `
-  return redis.call('ZRANGE', key(), 0, arg() - 1)`)
+  local channels, from, limit = key(), number(), number()
+  return redis.call('ZRANGE', channels, int(from), int(from + limit - 1))`)
 
 /** When the last member left. Keys: seen. Reply: milliseconds since 1970, or ''. */
 export const SEEN = script('seen', 'read', `
