@@ -13,5 +13,7 @@ export function newEpoch (): string {
     names = randomBytes(MADE * LENGTH * 3 / 4).toString('base64url')
     at = 0
   }
-  return names.slice(at, at += LENGTH)
+  const from = at
+  at += LENGTH
+  return names.slice(from, at)
 }

@@ -76,7 +76,7 @@ const proofs: readonly Proof[] = [
   },
   {
     name: 'new epochs (a log that was flushed is made anew under its old name)',
-    mutations: [{ file: 'storage/epoch.js', search: 'return names.slice(at, at += LENGTH);', replace: "return 'always-the-same';" }],
+    mutations: [{ file: 'storage/epoch.js', search: 'return names.slice(from, at);', replace: "return 'always-the-same';" }],
     kinds: ['disagreement', 'lost', 'hole'],
     plan: { faults: { flush: 1 } }
   },
