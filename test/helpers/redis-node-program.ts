@@ -72,6 +72,6 @@ async function answer ({ push }: FastifyInstance, name: string, args: readonly u
 }
 
 function describe (error: unknown): NonNullable<Answer['error']> {
-  const { code = 'not coded', message, id } = error as { code?: string, message: string, id?: string }
-  return { code, message, ...(id === undefined ? {} : { id }) }
+  const { code = 'not coded', message, id, cause } = error as { code?: string, message: string, id?: string, cause?: unknown }
+  return { code, message: cause instanceof Error ? `${message} (${cause.message})` : message, ...(id === undefined ? {} : { id }) }
 }

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Position } from '../../../types/message.js'
-import type { HistoryPage } from '../../../types/push.js'
+import type { HistoryOptions, HistoryPage } from '../../../types/push.js'
 import type { LogLine } from '../../helpers/app.js'
+import type { NodeError } from '../../helpers/redis-node.js'
 import { Random } from '../../model/random.js'
 import { check, type Violation } from '../checker.js'
 import type { Event, Payload } from '../history.js'
@@ -207,14 +208,26 @@ class Run {
 
   // What the log of a channel holds in the end.
   async #read (channel: string): Promise<void> {
-    const [member] = this.#fleet.members as [Member]
-    const { head } = await member.call<HistoryPage>('history', channel, { limit: 1 })
+    const { head } = await this.#page(channel, { limit: 1 })
     for (let after: Position | null = { ...head, offset: 0 }; after !== null;) {
-      const page: HistoryPage<Payload> = await member.call('history', channel, { limit: 1000, after })
+      const page: HistoryPage<Payload> = await this.#page(channel, { limit: 1000, after })
       for (const { data, position } of page.messages) {
         if (position !== null) this.#note({ type: 'kept', channel, ...data, position })
       }
       after = page.next
+    }
+  }
+
+  // The node may be without a connection to Redis yet: a read that is refused is tried again.
+  async #page (channel: string, options: HistoryOptions): Promise<HistoryPage<Payload>> {
+    const [member] = this.#fleet.members as [Member]
+    for (;;) {
+      try {
+        return await member.call('history', channel, options)
+      } catch (error) {
+        if ((error as NodeError).code !== 'PUSH_STORAGE_UNAVAILABLE') throw error
+        await sleep(50)
+      }
     }
   }
 }

@@ -93,8 +93,8 @@ const ofMembers = of('lua/presence', [
 ])
 
 const ofTheRest = [
+  ...of('../epoch', [['all logs have one epoch', 'return names.slice(from, at);', "return 'epoch';", 'log: each log has an epoch of its own']]),
   ...of('log', [
-    ['all logs have one epoch', 'const args = [newEpoch(),', "const args = ['epoch',", 'log: each log has an epoch of its own'],
     ['what is larger than all that is kept is stored', 'body.byteLength > retention.bytes', 'false', 'log: a draft larger than the retention']
   ]),
   ...of('keys', [
