@@ -51,7 +51,7 @@ export const rules: readonly Rule[] = [
   { ...one('11.1 a refusal after an earlier send is unknown', 'client/outbox.js', 'if (item.doubtful)', 'if (false)', 'refused-stored'), from: 70 },
   { ...one('11.1 a lost session makes a new identity', 'client/publisher.js', 'if (!frame.resumed)', 'if (false)', 'sent-anew'), from: 45 },
   { ...one('11.1 what was sent at QoS 2 under a lost session is unknown', 'client/publisher.js', 'if (item.qos === 2 && item.doubtful)', 'if (false)', 'sent-anew'), from: 45 },
-  { ...one('11.1 numbers are saved before they are used (QoS 2)', 'client/publisher.js', 'if (item.qos < 2 || item.saved || !saved.enabled)', 'if (true)', 'stored-twice', 'sent-anew'), from: 1960 },
+  { ...one('11.1 numbers are saved before they are used (QoS 2)', 'client/publisher.js', 'if (item.qos < 2 || item.saved || !saved.enabled)', 'if (true)', 'stored-twice', 'sent-anew'), focus: { plan: { named: true, store: 'async' }, actions: { killClient: 30, publish: 60, burst: 20 } }, from: 80 },
   one('11.2 a hole on purpose states its range', 'broker/pages.js', 'return segments(from, records, rewound).map(', 'return segments(from, records, rewound).filter(({ bodies }) => bodies !== null).map(', 'wire-hole', 'lost', 'not-live'),
   one('11.3 acknowledged means handled', 'client/subscription.js', 'this.#deliver(body, this.received = { epoch, offset: from + i })', '(this.#deliver(body, this.received = { epoch, offset: from + i }), this.#advance(this.received))', 'acknowledged-not-handled'),
   one('11.3 handlers of a channel run one after the other', 'client/handlers.js', 'while (this.#current === null && ', 'while (', 'acknowledged-not-handled', 'resumed-wrong', 'thrown', 'disorder', 'lost', 'repeat', 'unhandled-rejection'),
