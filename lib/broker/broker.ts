@@ -100,7 +100,8 @@ export class Broker {
       }
     })
     this.members = new MemberLists(storage.presence, this.channels)
-    this.#hub = new Hub({ feed, log, clock, counters, tick: this.tick, onError })
+    const pages = new Pages(log, clock)
+    this.#hub = new Hub({ feed, log, clock, counters, tick: this.tick, pages: storage.supports.shared ? pages : null, onError })
     this.#inboxWatch = new InboxWatch({ log, cursors: storage.cursors, clock, counters, timeout: settings.limits.hookTimeout, onError, ...settings.inbox })
     this.#publish = new ServerPublish({
       channels: this.channels,
@@ -115,7 +116,7 @@ export class Broker {
         context.onPublishFailed(error, channel)
       }
     })
-    const subscription = { pages: new Pages(log, clock), clock, counters, window: settings.limits.window, slowAfter: settings.limits.slowAfter, onError }
+    const subscription = { pages, clock, counters, window: settings.limits.window, slowAfter: settings.limits.slowAfter, onError }
     this.#subscribing = { hub: this.#hub, cursors: storage.cursors, subscription }
   }
 

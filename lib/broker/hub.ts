@@ -4,8 +4,9 @@ import { AtOnce } from './at-once.js'
 import type { Channel } from './channels.js'
 import type { Counters } from './counters.js'
 import { StateReads } from './state-reads.js'
+import type { Pages } from './pages.js'
 import type { Tick } from './tick.js'
-import { Topic, type TopicOwner } from './topic.js'
+import { Topic, type Run, type TopicOwner } from './topic.js'
 
 /** Heads that are asked for at once: an interruption may well be one of all feeds, and publishes go on beside it. */
 const HEADS = 500
@@ -20,6 +21,8 @@ export interface HubContext {
   readonly clock: Clock
   readonly counters: Counters
   readonly tick: Tick
+  /** Where what was announced is kept for those who could not take it at once. `null` where the log itself is as near. */
+  readonly pages: Pages | null
   readonly onError: (error: unknown) => void
 }
 
@@ -73,6 +76,10 @@ export class Hub implements TopicOwner {
     const topic = new Topic(channel, new StateReads(log, clock, channel.name), counters, tick, this)
     topic.joined = feed.join(channel.name, topic)
     return topic
+  }
+
+  missed ({ channel, wire }: Topic, { epoch, from, records }: Run): void {
+    this.#context.pages?.keep(channel, wire, epoch, from, records)
   }
 
   /** After an interruption of the feed every cursor is told the head. */

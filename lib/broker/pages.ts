@@ -1,4 +1,4 @@
-import type { LogStore, Page } from '../../types/storage.js'
+import type { LogStore, Page, StoredRecord } from '../../types/storage.js'
 import type { Clock } from '../core/clock.js'
 import { messagesFrame, skipFrame } from './encoding.js'
 import { segments } from './segments.js'
@@ -130,7 +130,7 @@ export class Pages {
   /** Reads on from a place. Rejects as the log does. */
   async read (query: PageQuery): Promise<SharedPage> {
     const { channel, epoch, other, from, limit } = query
-    const log = `${channel}\n${epoch}\n${other ?? ''}`
+    const log = nameOf(channel, epoch, other)
     const key = `${log}\n${from}\n${limit}`
     // How far a read goes: less far than it wants to where records are large.
     let reach = Infinity
@@ -144,6 +144,13 @@ export class Pages {
       const isShort = page.epoch === epoch && page.from <= from && page.records.length > 0
       reach = isShort ? page.records.length : 0
     }
+  }
+
+  /** Keeps what was announced for those who could not take it at once, for as long as a page: their windows were full, say. */
+  keep (channel: string, wire: string, epoch: string, from: number, records: readonly StoredRecord[]): void {
+    const log = nameOf(channel, epoch, null)
+    const page = new SharedPage(wire, { epoch, head: from + records.length - 1, first: from, from, records })
+    this.#keep(this.#wholes, `${log}\n${from}\n${records.length}`, { at: this.#clock.now(), page, bytes: page.bytes, log })
   }
 
   // What is there or on its way, or a part of what was just read from another place.
@@ -236,6 +243,8 @@ export class Pages {
     })
   }
 }
+
+const nameOf = (channel: string, epoch: string, other: string | null): string => `${channel}\n${epoch}\n${other ?? ''}`
 
 const blockOf = (log: string, offset: number): string => `${log}\n${Math.floor(offset / BLOCK)}`
 

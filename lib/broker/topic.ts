@@ -22,6 +22,17 @@ export interface TopicOwner {
   interrupted (topic: Topic): void
   /** One fewer follows it. */
   leave (topic: Topic): void
+  /** Somebody cannot take what was announced just now, and will read it before long. */
+  missed (topic: Topic, run: Run): void
+}
+
+/** Announced records, contiguous. */
+export interface Run {
+  readonly epoch: string
+  readonly from: number
+  readonly records: FeedRecord[]
+  /** Of all bodies. */
+  bytes: number
 }
 
 /**
@@ -45,7 +56,7 @@ export class Topic implements FeedListener, Followed, Ending {
   readonly #reads: StateReads
   /** The newest record heard of, by the feed or when the head was asked for. */
   newest: { readonly epoch: string, readonly head: number } | null = null
-  #runs: { epoch: string, from: number, records: FeedRecord[], bytes: number }[] = []
+  #runs: Run[] = []
   #volatile: Uint8Array[] = []
   #bytes = 0
   #scheduled = false
@@ -136,17 +147,20 @@ export class Topic implements FeedListener, Followed, Ending {
     for (const run of runs) {
       const frame = messagesFrame(this.wire, run.epoch, run.from, run.records.map(({ body }) => body))
       const lastOfAll = last && run === runs.at(-1) && volatile.length === 0
-      this.#deliver({ epoch: run.epoch, from: run.from, to: run.from + run.records.length - 1 }, new SharedFrame(frame), lastOfAll)
+      this.#deliver(run, new SharedFrame(frame), lastOfAll)
     }
     if (volatile.length > 0) this.#deliverVolatile(volatile, last)
   }
 
   // The hot path. `ready` is the one number kept up to date elsewhere: the offset that this subscription takes
   // from a shared buffer, or -1 while anything at all stands against it.
-  #deliver (batch: Batch, frame: SharedFrame, last: boolean): void {
-    const { epoch, from, to } = batch
+  #deliver (run: Run, frame: SharedFrame, last: boolean): void {
+    const { epoch, from } = run
+    const to = from + run.records.length - 1
+    const batch: Batch = { epoch, from, to }
     const told = this.hooks.deliver
     let taken = 0
+    let isMissed = false
     for (const subscription of this.subscriptions) {
       if (subscription.ready === from && to <= subscription.limit && subscription.epoch === epoch) {
         taken++
@@ -154,6 +168,8 @@ export class Topic implements FeedListener, Followed, Ending {
         subscription.outlet.share(frame, last)
         if (told !== null) told({ channel: this.channel, client: subscription.client, epoch, from, to })
       } else {
+        if (!isMissed) this.#owner.missed(this, run)
+        isMissed = true
         subscription.hear(batch, frame, last)
       }
     }

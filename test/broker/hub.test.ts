@@ -43,7 +43,7 @@ async function makeHub () {
     })
   })
   const errors: unknown[] = []
-  const hub = new Hub({ feed: storage.feed, log: storage.log, clock, counters: new Counters(), tick: new Tick(setImmediate, (error) => { errors.push(error) }), onError: (error) => { errors.push(error) } })
+  const hub = new Hub({ feed: storage.feed, log: storage.log, clock, counters: new Counters(), tick: new Tick(setImmediate, (error) => { errors.push(error) }), pages: null, onError: (error) => { errors.push(error) } })
   return { hub, control, errors, clock, log: memory.log }
 }
 

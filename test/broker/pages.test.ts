@@ -50,6 +50,21 @@ t.test('who stands elsewhere in what was just read makes no read, and has what a
   t.equal(control.reads, 7, 'not for longer than other pages')
 })
 
+t.test('who stands in what was announced a moment ago makes no read', async (t) => {
+  const records = [1, 2, 3, 4].map((size) => record(size))
+  const { clock, control, pages } = makePages(() => page(records, 11))
+  pages.keep('a', 'a', 'e', 11, records)
+  const part = await pages.read(query({ from: 12, limit: 2 }))
+  t.same([part.page.epoch, part.page.from, part.page.head, part.page.records], ['e', 12, 14, records.slice(1, 3)])
+  t.same((await pages.read(query({ from: 11 }))).page.records, records)
+  t.equal(control.reads, 0)
+  for (const elsewhere of [{ from: 10 }, { from: 15 }, { from: 12, epoch: 'f' }, { from: 12, other: 'f' }, { from: 12, channel: 'b' }]) await pages.read(query(elsewhere))
+  t.equal(control.reads, 5)
+  clock.advance(500)
+  await pages.read(query({ from: 12 }))
+  t.equal(control.reads, 6, 'not for longer than other pages')
+})
+
 t.test('who stands in what is on its way waits for it, and reads for itself what it does not hold', async (t) => {
   const gives: Array<(page: Page) => void> = []
   const { control, pages } = makePages(() => new Promise((resolve) => { gives.push(resolve) }))

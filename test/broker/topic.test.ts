@@ -93,7 +93,7 @@ t.test('[P-4.5] retention passes a subscriber that stands still: a gap with its 
 })
 
 /** A node whose feed the test can interrupt or silence, and whose reads it can fail or change. */
-async function openRemote () {
+async function openRemote (shared = false) {
   const clock = new ManualClock()
   const memory = memoryStorage({ clock })
   const control = {
@@ -125,7 +125,7 @@ async function openRemote () {
       }
     })
   })
-  return { ...await openNode({ clock, storage }), control }
+  return { ...await openNode({ clock, storage: { ...storage, supports: { ...storage.supports, shared } } }), control }
 }
 
 t.test('a lost feed message is made good by the next one', async (t) => {
@@ -137,6 +137,24 @@ t.test('a lost feed message is made good by the next one', async (t) => {
   await broker.publish(room, 2)
   await settled()
   t.same(peer.data, [1, 2])
+})
+
+t.test('where the storage is far, whose window was full goes on with what was announced', async (t) => {
+  const { own, broker, control } = await openRemote(true)
+  const peer = await own(to(1))
+  const count = 600 // more than two windows
+  const published = await Promise.all(Array.from({ length: count }, (_, i) => broker.publish(room, i)))
+  await settled()
+  t.ok(peer.data.length < count, 'its window is full')
+  const { epoch } = published[0]?.position ?? { epoch: '' }
+  const reads = control.reads
+  for (let had = 0; had < peer.data.length;) {
+    had = peer.data.length
+    await peer.send({ type: 'ack', positions: [{ channel: room, epoch, offset: had }] })
+    await settled()
+  }
+  t.same(peer.data, Array.from({ length: count }, (_, i) => i))
+  t.equal(control.reads, reads)
 })
 
 t.test('an interrupted feed: every cursor is told the head', async (t) => {
