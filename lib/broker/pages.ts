@@ -114,6 +114,8 @@ export class Pages {
   readonly #parts = new Map<string, Kept>()
   /** The keys of the wholes that reach into a block, by log and block. */
   readonly #blocks = new Map<string, Set<string>>()
+  /** The key of what was announced last, by log. */
+  readonly #announced = new Map<string, string>()
   #bytes = 0
   #sweeping = false
 
@@ -149,8 +151,24 @@ export class Pages {
   /** Keeps what was announced for those who could not take it at once, for as long as a page: their windows were full, say. */
   keep (channel: string, wire: string, epoch: string, from: number, records: readonly StoredRecord[]): void {
     const log = nameOf(channel, epoch, null)
-    const page = new SharedPage(wire, { epoch, head: from + records.length - 1, first: from, from, records })
-    this.#keep(this.#wholes, `${log}\n${from}\n${records.length}`, { at: this.#clock.now(), page, bytes: page.bytes, log })
+    // What came one by one is read together.
+    const last = this.#announced.get(log) ?? ''
+    const before = this.#before(last, from, records.length)
+    if (before !== null) this.#forget(last)
+    const start = before?.page.page.from ?? from
+    const all = before === null ? records : [...before.page.page.records, ...records]
+    const page = new SharedPage(wire, { epoch, head: from + records.length - 1, first: start, from: start, records: all })
+    const key = `${log}\n${start}\n${all.length}`
+    this.#keep(this.#wholes, key, { at: before?.at ?? this.#clock.now(), page, bytes: page.bytes, log })
+    this.#announced.set(log, key)
+  }
+
+  // What so many records follow on, if that may have them.
+  #before (key: string, from: number, more: number): Kept | null {
+    const kept = this.#wholes.get(key)
+    if (kept === undefined || !this.#isYoung(kept)) return null
+    const { page } = kept.page
+    return page.from + page.records.length === from && page.records.length + more <= BLOCK ? kept : null
   }
 
   // What is there or on its way, or a part of what was just read from another place.
@@ -224,6 +242,7 @@ export class Pages {
     this.#parts.delete(key)
     if (whole === undefined) return
     this.#wholes.delete(key)
+    if (this.#announced.get(whole.log) === key) this.#announced.delete(whole.log)
     for (const block of blocksOf(whole)) {
       const keys = this.#blocks.get(block)
       keys?.delete(key)

@@ -168,8 +168,10 @@ export class Topic implements FeedListener, Followed, Ending {
         subscription.outlet.share(frame, last)
         if (told !== null) told({ channel: this.channel, client: subscription.client, epoch, from, to })
       } else {
-        if (!isMissed) this.#owner.missed(this, run)
-        isMissed = true
+        if (!isMissed && subscription.qos > 0) {
+          this.#owner.missed(this, run)
+          isMissed = true
+        }
         subscription.hear(batch, frame, last)
       }
     }

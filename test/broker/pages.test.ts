@@ -65,6 +65,22 @@ t.test('who stands in what was announced a moment ago makes no read', async (t) 
   t.equal(control.reads, 6, 'not for longer than other pages')
 })
 
+t.test('what was announced one by one is read together', async (t) => {
+  const { clock, control, pages } = makePages(() => page([record()]))
+  for (let from = 1; from <= 130; from++) pages.keep('a', 'a', 'e', from, [record()])
+  const first = await pages.read(query({ from: 3 }))
+  t.same([first.page.from, first.page.records.length, first.page.head], [3, 126, 128])
+  t.equal((await pages.read(query({ from: 129 }))).page.records.length, 2)
+  pages.keep('a', 'a', 'e', 132, [record()])
+  t.equal((await pages.read(query({ from: 132 }))).page.records.length, 1, 'but for what is missing in between')
+  t.equal(control.reads, 0)
+  clock.advance(499)
+  pages.keep('a', 'a', 'e', 133, [record()])
+  clock.advance(1)
+  await pages.read(query({ from: 132 }))
+  t.equal(control.reads, 1, 'and it is not kept for longer')
+})
+
 t.test('who stands in what is on its way waits for it, and reads for itself what it does not hold', async (t) => {
   const gives: Array<(page: Page) => void> = []
   const { control, pages } = makePages(() => new Promise((resolve) => { gives.push(resolve) }))
