@@ -13,6 +13,9 @@ import { UnderWay } from './under-way.js'
 /** Members that are entered anew, or let go, at once. */
 const AT_ONCE = 100
 
+/** What a page counts of those that the storage says this node holds, at least: one may be empty. */
+const LEAST_PAGE = 100
+
 /** Visits in which all members are entered again once: about five minutes. */
 const ROUND = 30
 
@@ -241,9 +244,10 @@ export class Presence {
   // Whose leaving the storage lost is a member of this node, which knows nothing of it. Whoever enters meanwhile is later than what was read.
   async #letStrayGo (): Promise<void> {
     const { store } = this.#context
-    for (let left = Math.ceil(this.#stays.size / ROUND); left >= 0; left -= AT_ONCE) {
+    for (let left = Math.ceil(this.#stays.size / ROUND); left >= 0;) {
       const { members, next } = await store.held(this.#changes.node, { after: this.#heldAfter, limit: AT_ONCE })
       this.#heldAfter = next
+      left -= Math.max(members.length, LEAST_PAGE)
       const leaving = new Set([...this.#leaving.keys()].map(nameOf))
       await this.#atOnce.each(members, async ({ channel, member }) => {
         const name = `${channel}\n${member.key}`

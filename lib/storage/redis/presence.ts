@@ -21,6 +21,7 @@ const AT_ONCE = 1000
 
 /** Channels of a node that is gone that are looked at together, and bytes of members of each. */
 const LOOKED_AT = 100
+const READ_AT_ONCE = 10
 const HELD_BYTES = 64 * 1024
 
 /** The keys of a channel that say who is a member. */
@@ -152,13 +153,22 @@ export class RedisPresence implements PresenceStore {
   }
 
   async held (node: string, { after, limit }: { readonly after: string | null, readonly limit: number }): Promise<HeldPage> {
-    const [at, key] = (after ?? '0 ').split(' ') as [string, string]
-    const channels = await this.#channelsOf(node, Number(at), Math.min(limit, LOOKED_AT))
-    // Where a channel cannot be read now, others can.
-    const pages = await Promise.all(channels.map((channel, i) => this.#heldBy(node, channel, { after: i === 0 ? key : '', limit }).catch(() => NOTHING)))
-    const cut = pages.findIndex(({ next }) => next !== '')
-    const next = cut < 0 ? `${Number(at) + channels.length} ` : `${Number(at) + cut} ${pages[cut]?.next}`
-    return { members: pages.flatMap(({ members }) => members), next: channels.length === 0 ? null : next }
+    const [place, key] = (after ?? '0 ').split(' ') as [string, string]
+    const from = Number(place)
+    const channels = await this.#channelsOf(node, from, Math.min(limit, LOOKED_AT))
+    const members: Orphan[] = []
+    let at = 0
+    while (at < channels.length && members.length < limit) {
+      const rest = at === 0 ? key : '' // of the one with which the last page ended
+      const some = channels.slice(at, rest === '' ? at + READ_AT_ONCE : 1)
+      // Where a channel cannot be read now, others can.
+      const pages = await Promise.all(some.map((channel) => this.#heldBy(node, channel, { after: rest, limit }).catch(() => NOTHING)))
+      const cut = pages.findIndex(({ next }) => next !== '')
+      members.push(...pages.slice(0, cut < 0 ? undefined : cut + 1).flatMap((page) => page.members))
+      if (cut >= 0) return { members, next: `${from + at + cut} ${pages[cut]?.next}` }
+      at += some.length
+    }
+    return { members, next: channels.length === 0 ? null : `${from + at} ` }
   }
 
   async #channelsOf (node: string, from: number, limit: number): Promise<string[]> {
