@@ -15,8 +15,9 @@ const GATHER = 5
 export class RedisCursors implements CursorStore {
   readonly #keys: Keys
   readonly #operations: Operations
-  /** Until when commits gather. */
+  /** Until when commits gather, and whether any do. */
   #gathering: Promise<void> | null = null
+  #isAwaited = false
 
   constructor (keys: Keys, operations: Operations) {
     this.#keys = keys
@@ -38,14 +39,23 @@ export class RedisCursors implements CursorStore {
 
   // At once after a rest, otherwise together with those of other channels: acknowledgements come one by one.
   #turn (): Promise<void> | undefined {
-    if (this.#gathering !== null) return this.#gathering
+    if (this.#gathering !== null) {
+      this.#isAwaited = true
+      return this.#gathering
+    }
+    this.#gather()
+    return undefined
+  }
+
+  #gather (): void {
+    this.#isAwaited = false
     this.#gathering = new Promise((resolve) => {
       setTimeout(() => {
         this.#gathering = null
+        if (this.#isAwaited) this.#gather() // they go now, and others after them
         resolve()
       }, GATHER)
     })
-    return undefined
   }
 
   async #commit (channel: string, commits: readonly CursorCommit[]): Promise<number[]> {
