@@ -197,7 +197,7 @@ export class Service implements ServiceContext {
     if (!isUnderWay) this.#verifyAll().catch(this.broker.onError)
   }
 
-  // Part of a Cluster may be away for long: the sessions of the others do not wait for it.
+  // Part of a Cluster may be away for long: the sessions of the others do not wait until it is back.
   async #verifyAll (): Promise<void> {
     let left: ConnectionContext[] = []
     while (!this.#closed && (this.#verifying === 'again' || left.length > 0)) {

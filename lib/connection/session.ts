@@ -81,17 +81,17 @@ export class Session {
   async claim (owner: Owner): Promise<void> {
     this.#claiming = true
     try {
-      const taken = await this.#broker.storage.sessions.acquire(this.key, this.#life, this.#found)
+      const taken = await this.#broker.storage.sessions.acquire(this.key, this.#life, this.#found).catch((error: unknown) => {
+        // What is heard of its own claim later looks like another's, and would send the client away for good.
+        if (this.generation > 0 && toPushError(error, 'PUSH_INTERNAL').code === 'PUSH_STORAGE_UNKNOWN') owner.end('PUSH_UNAVAILABLE')
+        throw error
+      })
       if (taken === null) throw new PushError('PUSH_UNAVAILABLE', 'another connection took the session over meanwhile')
       this.generation = taken.generation
       this.#owner = owner
       const unwanted = [...this.#unwanted ?? []]
       this.#unwanted = null
       await Promise.all(unwanted.map((channel) => this.forget(channel)))
-    } catch (error) {
-      // What is heard of its own claim later looks like another's, and would send the client away for good.
-      if (this.generation > 0 && toPushError(error, 'PUSH_INTERNAL').code === 'PUSH_STORAGE_UNKNOWN') owner.end('PUSH_UNAVAILABLE')
-      throw error
     } finally {
       this.#claiming = false
     }

@@ -28,7 +28,12 @@ export async function search (searched: Search): Promise<Found | null> {
   const worker = new Worker(new URL('./search-thread.js', import.meta.url), {
     workerData: searched, execArgv: ['--enable-source-maps'], env: { ...process.env, NODE_OPTIONS: '' }
   })
-  const [found] = await once(worker, 'message') as [Found | null] // rejects with what is thrown there
-  await worker.terminate()
-  return found
+  const ended = once(worker, 'exit').then(([code]) => { throw new Error(`the thread ended without a word: ${code}`) })
+  try {
+    const [found] = await Promise.race([once(worker, 'message'), ended]) as [Found | null] // rejects with what is thrown there
+    return found
+  } finally {
+    ended.catch(() => {})
+    await worker.terminate()
+  }
 }

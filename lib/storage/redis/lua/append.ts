@@ -2,7 +2,8 @@ import { LOG, REPEATS } from './log.js'
 import { script } from './script.js'
 
 const APPENDS = `
--- Bytes of a group, beyond which ids that are asked for by name are not noted in it: a node makes so few of one group that these are none of them.
+-- Bytes of a group, beyond which ids that are asked for by name are not noted in it: more than a node makes of one group. Who chooses ids of a node's group on purpose can fill it,
+-- and then a call of the node's own that comes after its retry is stored again.
 local GROUP_BYTES = 8192
 
 -- Notes names of a group, with their fingerprints, as the next records. What was known of the group before is false where it was nothing.
