@@ -6,7 +6,7 @@ import { startBrowser, type Browser } from './browser.js'
 
 const ROOM = 'room/lobby'
 
-t.setTimeout(120_000) // a browser on a busy machine
+t.setTimeout(240_000) // a browser on a busy machine
 
 let browser: Browser
 t.before(async () => { browser = await startBrowser() })

@@ -6,7 +6,7 @@ import { startApp } from '../helpers/app.js'
 import { Peer } from '../helpers/peer.js'
 import { startBrowser } from './browser.js'
 
-t.setTimeout(120_000) // a browser on a busy machine
+t.setTimeout(240_000) // a browser on a busy machine
 
 /** What the page leaves for the test to see. */
 interface PageGlobals {

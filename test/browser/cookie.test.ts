@@ -3,7 +3,7 @@ import { start } from '../example/program.js'
 import { startBrowser } from './browser.js'
 import { freePort } from '../helpers/free-port.js'
 
-t.setTimeout(120_000) // a browser on a busy machine
+t.setTimeout(240_000) // a browser on a busy machine
 
 t.test('the page with a JWT in a cookie: signed in, a reload, signed out', async (t) => {
   const port = await freePort()

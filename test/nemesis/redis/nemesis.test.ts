@@ -5,7 +5,7 @@ import { runRedisNemesis } from './run.js'
 
 // Nodes on Redis keep their promises, or say so, while everything under them fails. NEMESIS_SEED replays a schedule of faults; `npm run chaos` goes on for as long as one likes.
 
-t.setTimeout(115_000)
+t.setTimeout(240_000)
 t.jobs = 2
 
 const library = await loadLibrary()

@@ -98,7 +98,7 @@ const proofs: readonly Proof[] = [
   }
 ]
 
-t.setTimeout(110_000)
+t.setTimeout(240_000)
 t.jobs = 2
 
 for (const [index, { name, mutations, kinds, plan }] of proofs.entries()) {
