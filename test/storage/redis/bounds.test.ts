@@ -48,7 +48,7 @@ t.test('cursors: however many are written at once, and none that have had their 
 
 t.test('ids of a host that all begin alike do not pile up in one key', async (t) => {
   const world = await startWorld(t)
-  const storage = await world.storage()
+  const storage = await world.storage({ timeout: 20_000 })
   const ids = Array.from({ length: 1000 }, (_, i) => `begin-alike-${i + 10_000_000}`)
   const drafts = ids.map((id) => draft('a', id))
   for (const expected of ['stored', 'duplicate']) t.same(new Set((await append(storage, ...drafts)).map(({ status }) => status)), new Set([expected]))
