@@ -87,7 +87,9 @@ export class Operations {
       if (this.#pending.size >= this.#options.inFlight) return reject(new PushError('PUSH_BUSY', 'too much work waits for Redis'))
       const pending: Pending = { operation, resolve, reject, writes, sent: false, settled: false }
       this.#pending.add(pending)
-      const group = this.#options.isCluster ? `${script.name} ${operation.tag}` : script.name
+      // What has a short answer does not wait with those that have long ones.
+      const size = operation.answer ? 'long' : 'short'
+      const group = this.#options.isCluster ? `${script.name} ${size} ${operation.tag}` : `${script.name} ${size}`
       const waiting = this.#waiting.get(group)
       if (waiting === undefined) this.#waiting.set(group, { script, pending: [pending] })
       else waiting.pending.push(pending)
