@@ -22,11 +22,11 @@ const one = (rule: string, file: string, search: string, replace: string, ...cau
 export const rules: readonly Rule[] = [
   // ---- 1. one idea
   { ...one('1 another epoch: reset', 'core/position.js', 'if (epoch !== cursor.epoch)', 'if (false)', 'hole', 'silent-epoch', 'lost', 'wire-hole', 'not-live'), focus: { actions: { storeLost: 8 } } },
-  { ...one('1 at or before the position: duplicate', 'core/position.js', "return 'duplicate'", "return 'deliver'", 'repeat', 'disorder', 'lost', 'wire-repeat'), from: 425 },
+  { ...one('1 at or before the position: duplicate', 'core/position.js', "return 'duplicate'", "return 'deliver'", 'repeat', 'disorder', 'lost', 'wire-repeat'), from: 470 },
   one('1 the next one: deliver', 'core/position.js', "? 'deliver' : 'behind'", "? 'behind' : 'behind'", 'lost', 'not-live'),
   one('1 further ahead: behind', 'broker/cursor.js', 'else if (batch.to > this.#seen)', 'else if (false)', 'lost', 'not-live'),
   one('1 read up to the head that was reported', 'broker/cursor.js', 'this.#seen = start.head', 'this.#seen = start.position.offset', 'lost', 'not-live'),
-  { ...one('1 the head is told after an interruption', 'broker/hub.js', 'subscription.hearHead(state);', ';', 'lost', 'not-live'), from: 60 },
+  { ...one('1 the head is told after an interruption', 'broker/hub.js', 'subscription.hearHead(state);', ';', 'lost', 'not-live'), from: 90 },
   // ---- 2. promises
   { ...one('2 a resend is recognised by its sequence', 'storage/memory/channel-log.js', 'publisher.sequence <= last.sequence', 'false', 'stored-twice', 'publisher-order'), from: 170 },
   one('2 a retry is recognised by its id', 'storage/memory/channel-log.js', 'if (known === undefined || id === undefined)\n            return null;\n        return known.fingerprint', 'if (known !== null)\n            return null;\n        return known.fingerprint', 'stored-twice', 'conflict-missed'),

@@ -13,10 +13,14 @@ interface Wanted {
   readonly supports?: Partial<StorageAdapter['supports']>
   readonly breakPeer?: BreakPeer
   readonly faults?: Faults
+  /** In milliseconds. Long where a test is to pass. */
+  readonly patience?: number
 }
 
+const PATIENT = 5000
+
 /** What fails of the kit with adapters of one server each test, the second of which may be broken. */
-async function failed ({ parts, supports = {}, breakPeer = (peer) => peer, faults = {} }: Wanted): Promise<string[]> {
+async function failed ({ parts, supports = {}, breakPeer = (peer) => peer, faults = {}, patience = 20 }: Wanted): Promise<string[]> {
   const servers = new Map<StorageAdapter, Server>()
   const apart = new Server(new ManualClock(1), says).adapter()
   await apart.open({ onError: () => {} })
@@ -26,14 +30,15 @@ async function failed ({ parts, supports = {}, breakPeer = (peer) => peer, fault
     servers.set(adapter, server)
     return adapter
   }, {
+    patience,
     createPeer: (adapter) => breakPeer((servers.get(adapter) as Server).adapter(), apart),
     interrupt: (adapter) => servers.get(adapter)?.interrupt(adapter)
   })
 }
 
 t.test('adapters of one server that are not broken pass, also while announcements are interrupted', async (t) => {
-  t.same(await failed({ parts: ALL, supports: { shared: true, durable: true } }), [])
-  t.same(await failed({ parts: ALL }), [])
+  t.same(await failed({ parts: ALL, supports: { shared: true, durable: true }, patience: PATIENT }), [])
+  t.same(await failed({ parts: ALL, patience: PATIENT }), [])
 })
 
 for (const [what, mutants] of [['shared', ofShared], ['durable', ofDurable]] as const) {
@@ -50,7 +55,7 @@ for (const [what, mutants] of [['shared', ofShared], ['durable', ofDurable]] as 
 }
 
 t.test('who says neither need not prove it', async (t) => {
-  for (const [name, breakPeer] of [...ofShared, ...ofDurable]) t.same(await failed({ parts: ['supports'], breakPeer }), [], name)
+  for (const [name, breakPeer] of [...ofShared, ...ofDurable]) t.same(await failed({ parts: ['supports'], breakPeer, patience: PATIENT }), [], name)
 })
 
 t.test('where two adapters take turns, the random tests catch what is broken in one', async (t) => {
@@ -63,7 +68,7 @@ t.test('where two adapters take turns, the random tests catch what is broken in 
 
 t.test('interruptions that are not told, or from which the feed does not come back, are caught', async (t) => {
   const [meanwhile, afterwards] = ['feed: what is appended while announcements are interrupted is announced, or `interrupted` is', 'feed: after an interruption, appends are announced again']
-  t.same(await failed({ parts: ['feed'], faults: { silent: true } }), [meanwhile, afterwards])
-  t.same(await failed({ parts: ['feed'], faults: { forGood: true } }), [afterwards])
-  t.same(await failed({ parts: ['sessions'], faults: { silent: true } }), ['sessions: a claim made while announcements are interrupted is heard, or `interrupted` is'])
+  t.same(await failed({ parts: ['feed'], faults: { silent: true }, patience: PATIENT }), [meanwhile, afterwards])
+  t.same(await failed({ parts: ['feed'], faults: { forGood: true }, patience: PATIENT }), [afterwards])
+  t.same(await failed({ parts: ['sessions'], faults: { silent: true }, patience: PATIENT }), ['sessions: a claim made while announcements are interrupted is heard, or `interrupted` is'])
 })
