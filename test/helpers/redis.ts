@@ -72,7 +72,7 @@ export class RedisServer {
   }
 }
 
-/** Six nodes of a Cluster, of which three are masters, each with its replica. */
+/** Six nodes of a Cluster, of which three are masters, each with its replica. No master is replaced, however slow the machine, before `watch` is called. */
 export class RedisCluster {
   readonly nodes: readonly RedisServer[]
 
@@ -82,13 +82,18 @@ export class RedisCluster {
 
   /** `args`: of each redis-server. */
   static async start (...args: string[]): Promise<RedisCluster> {
-    const nodes = await Promise.all(Array.from({ length: 6 }, () => RedisServer.start('--cluster-enabled', 'yes', '--cluster-node-timeout', '1500', ...AT_ONCE, ...args)))
+    const nodes = await Promise.all(Array.from({ length: 6 }, () => RedisServer.start('--cluster-enabled', 'yes', ...AT_ONCE, ...args)))
     const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`)
     await run(join(dirname(findServer()), 'redis-cli'), ['--cluster', 'create', ...addresses, '--cluster-replicas', '1', '--cluster-yes'])
     for (const { port } of nodes) await untilSaid(port, ['CLUSTER', 'INFO'], /cluster_state:ok[^]*cluster_known_nodes:6/)
     // A replica that has nothing yet never takes over.
     for (const { port } of nodes) await untilSaid(port, ['INFO', 'replication'], /role:master[^]*connected_slaves:1|master_link_status:up/)
     return new RedisCluster(nodes)
+  }
+
+  /** From now on a master that is away for a second and a half is replaced by its replica. */
+  async watch (): Promise<void> {
+    for (const { port } of this.nodes) await say(port, ['CONFIG', 'SET', 'cluster-node-timeout', '1500'])
   }
 
   /** Moves so many slots of a master, the first ones, to another. */
@@ -107,7 +112,7 @@ export class RedisCluster {
   }
 }
 
-/** A master, its replica, and three sentinels that watch them. */
+/** A master, its replica, and three sentinels that know each other. The master is not replaced, however slow the machine, before `watch` is called. */
 export class RedisSentinels {
   readonly name = 'push'
   readonly master: RedisServer
@@ -129,10 +134,15 @@ export class RedisSentinels {
     const link = await TcpProxy.start(master.port)
     const replica = await RedisServer.start('--replicaof', `127.0.0.1 ${link.port}`, ...AT_ONCE, ...args)
     await untilSaid(replica.port, ['INFO', 'replication'], /master_link_status:up/)
-    const lines = [`sentinel monitor push 127.0.0.1 ${link.port} 2`, 'sentinel down-after-milliseconds push 700', 'sentinel failover-timeout push 5000']
+    const lines = [`sentinel monitor push 127.0.0.1 ${link.port} 2`, 'sentinel failover-timeout push 5000']
     const sentinels = await Promise.all(Array.from({ length: 3 }, () => RedisServer.startSentinel(lines)))
     for (const { port } of sentinels) await untilSaid(port, ['SENTINEL', 'MASTER', 'push'], /num-slaves\n1\nnum-other-sentinels\n2/)
     return new RedisSentinels({ master, replica, sentinels, link })
+  }
+
+  /** From now on a master that is away for 700 ms is replaced by its replica. */
+  async watch (): Promise<void> {
+    for (const { port } of this.sentinels) await say(port, ['SENTINEL', 'SET', 'push', 'down-after-milliseconds', '700'])
   }
 
   /** For a client that speaks with the first master past the link. */

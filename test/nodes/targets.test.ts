@@ -85,13 +85,20 @@ t.test('inbox, unread, receipt, online and lastSeen across nodes', async (t) => 
   t.equal(await there.call('unread', 'alice'), 1)
   t.equal(await there.call('online', 'alice'), false)
 
+  // Nobody has handled it before both have it: a new client starts at what none of the others has acknowledged.
+  let handle = (): void => {}
+  const handled = new Promise<void>((resolve) => { handle = resolve })
   const inbox = [['phone', here], ['laptop', there]].map(([clientId, node]) => {
     const client = fleet.open((node as typeof here).url, { clientId: clientId as string, token: 'alice' })
     const data: unknown[] = []
-    client.inbox.subscribe((message) => { data.push(message.data) })
+    client.inbox.subscribe((message) => {
+      data.push(message.data)
+      return handled
+    })
     return { client, data }
   })
   await until(() => inbox.every(({ data }) => data.length === 1), 'both of the user have it')
+  handle()
   for (const node of [here, there]) await until(async () => await node.call('unread', 'alice') === 0, 'it is read, wherever one asks')
   await until(async () => (await there.call<Receipt>('receipt', { userId: 'alice' }, position)).acknowledged.length === 2, 'both have acknowledged it')
   t.same((await here.call<Receipt>('receipt', { userId: 'alice' }, position)).acknowledged.map(({ clientId }) => clientId).sort(), ['laptop', 'phone'])

@@ -23,11 +23,13 @@ export type StoreKind = 'server' | 'sentinel' | 'cluster'
 export async function startStore (kind: StoreKind, args: readonly string[], random: Random): Promise<Store> {
   if (kind === 'sentinel') {
     const sentinels = await RedisSentinels.start(...args)
+    await sentinels.watch()
     const { name, master, replica } = sentinels
     return storeOf({ name, sentinels: sentinels.addresses }, [master, replica], sentinels, random)
   }
   if (kind === 'cluster') {
     const cluster = await RedisCluster.start(...args)
+    await cluster.watch()
     return storeOf({ cluster: cluster.addresses }, cluster.nodes, cluster, random)
   }
   const server = await RedisServer.start(...args)

@@ -28,6 +28,7 @@ class ClusterWorld {
   static async start (t: Test, ...args: string[]): Promise<ClusterWorld> {
     const cluster = await RedisCluster.start(...args)
     t.teardown(() => cluster.stop())
+    await cluster.watch()
     return new ClusterWorld(t, cluster)
   }
 

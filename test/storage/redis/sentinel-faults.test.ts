@@ -23,6 +23,7 @@ class SentinelWorld {
   static async start (t: Test): Promise<SentinelWorld> {
     const sentinels = await RedisSentinels.start()
     t.teardown(() => sentinels.stop())
+    await sentinels.watch()
     return new SentinelWorld(t, sentinels)
   }
 
