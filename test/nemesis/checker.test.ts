@@ -1,5 +1,6 @@
 import t from 'tap'
-import { check } from './checker.js'
+import { check, type Violation } from './checker.js'
+import { story } from './findings.js'
 import type { Event } from './history.js'
 
 // Small histories made by hand: each kind of violation is found, and nothing else.
@@ -88,6 +89,8 @@ const wrongDurable: Array<[name: string, history: Event[], ...kinds: string[]]> 
 const forgotten: Event[] = [...stored(1), handed(1, 1), restarted, f.told('unverified', 1), invoke(2), f.ok(2, 2), invoke(3), f.ok(3, 3), killed(1), restarted]
 /** It is told of a second log again after it was killed, and has all of that. */
 const toldAgain = (saved: Event): Event[] => [...stored(1), handed(1, 1), restarted, f.told('unverified', 1), invoke(2), f.ok(2, 2), f.handed(2, 2), saved, f.told('unverified', 1), f.handed(2, 2)]
+/** One that was refused comes to lie in a second log. */
+const refusedBefore = (qos: 1 | 2, between: Event): Event[] => [...stored(1, qos), invoke(2, qos), ended('refused', 2), between, handed(1, 1), f.told('epoch', 0), f.handed(2, 1)]
 const rightLossy: Record<string, Event[]> = {
   'a lost tail that was announced': [...stored(3), handed(1, 1), restarted, f.told('unverified', 1), f.kept(1, 1)],
   'a lost tail that had been handed over, and came again': [...stored(2), handed(1, 1), handed(2, 2), restarted, f.told('unverified', 1), f.ok(2, 2), f.handed(2, 2), f.kept(1, 1), f.kept(2, 2)],
@@ -95,6 +98,7 @@ const rightLossy: Record<string, Event[]> = {
   'a log in between that it never saw': [...stored(1), handed(1, 1), invoke(2), f.ok(2, 1), g.told('epoch', 0)],
   'the end of a log that it had forgotten, and a third log': [...forgotten, g.told('unverified', 1), g.kept(1, 1)],
   'a log that it had forgotten, and a new one': [...forgotten, g.told('epoch', 0)],
+  'at QoS 1 refused, and sent again by a killed publisher when the store has forgotten why': refusedBefore(1, publisherKilled),
   'at QoS 1 stored again by a store that had forgotten it': [...stored(1, 1), handed(1, 1), f.told('epoch', 0), f.ok(1, 1), f.handed(1, 1), f.handed(1, 2)]
 }
 const wrongLossy: Array<[name: string, history: Event[], ...kinds: string[]]> = [
@@ -107,6 +111,8 @@ const wrongLossy: Array<[name: string, history: Event[], ...kinds: string[]]> = 
   ['the end of a log that it had forgotten, and no word', forgotten, 'lost', 'lost'],
   ['told of the same log again, and then lost', [...toldAgain(killed(1)), invoke(3), f.ok(3, 3)], 'lost'],
   ['the same, and nothing was saved', [...toldAgain({ type: 'subscriber-killed', subscriber: 's', saved: {} }), invoke(3), f.ok(3, 3)], 'lost'],
+  ['refused, and sent again at QoS 2', refusedBefore(2, publisherKilled), 'refused-delivered'],
+  ['refused, and stored though nobody sent it again', refusedBefore(1, restarted), 'refused-delivered'],
   ['never published, and stored', [...stored(1), handed(1, 1), f.kept(9, 1)], 'ghost']
 ]
 
@@ -130,4 +136,10 @@ for (const [name, history, ...kinds] of wrong) {
 
 t.test('a history that cannot be is refused', async (t) => {
   t.throws(() => check([ok(1, 1)]), /never began/)
+})
+
+t.test('the story of a violation', async (t) => {
+  const history = [...stored(3), connected, handed(1, 1), gap(2, 2), publisherKilled, killed(1)]
+  const [first] = check(history)
+  t.strictSame(story(first as Violation, history).split('\n').map((line) => line.split(' ')[0]), ['s', '5', '6', '9', '10', '11'])
 })

@@ -60,7 +60,9 @@ export function check (history: readonly Event[], { durable = true }: CheckOptio
   checkPlaces(history, fates, durable, found)
   for (const [key, fate] of fates) {
     const { outcome, places, invoked } = fate
-    if (outcome === 'refused' && places.length > 0) found('refused-delivered', key)
+    // What refused it may be lost by the time that it is sent again.
+    const isForgotten = !durable && fate.qos === 1 && fate.orphaned
+    if (outcome === 'refused' && places.length > 0 && !isForgotten) found('refused-delivered', key)
     if (!mayHaveCopies(fate)) checkStoredOnce(key, fate, durable, found)
     if (outcome !== 'ok' && places.length === 0) continue
     for (const reader of readers) {

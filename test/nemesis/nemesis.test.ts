@@ -1,4 +1,5 @@
 import t from 'tap'
+import { story } from './findings.js'
 import { loadLibrary } from './library.js'
 import { runNemesis } from './run.js'
 
@@ -19,6 +20,7 @@ for (const qos of [1, 2] as const) {
     const { violations, cuts, kills, reloads, history, stuck } = report
     t.comment(JSON.stringify({ cuts, kills, reloads, events: history.length }))
     t.equal(stuck, '', 'everything came to its end')
+    for (const violation of violations.slice(0, 3)) t.comment(story(violation, history))
     t.strictSame(violations.slice(0, 20), [], `no violation (${violations.length})`)
     t.ok(Object.values(cuts).reduce((sum, count) => sum + count) >= 200, 'at least 200 cuts')
     for (const [kind, count] of Object.entries(cuts)) t.ok(count > 0, `some of them: ${kind}`)

@@ -1,3 +1,4 @@
+import { story } from '../findings.js'
 import { loadLibrary } from '../library.js'
 import { errorsIn, LONG_PLANS as PLANS, mostErrors, type PlanName } from './plans.js'
 import { runRedisNemesis, type Report } from './run.js'
@@ -41,6 +42,7 @@ function tell (replay: string, { violations, history, faults, cuts, restarts, de
   if (isRight) return
   console.log(stuck, countBy(violations, ({ kind }) => kind))
   for (const { kind, text } of violations.slice(0, 20)) console.log(`  ${kind}: ${text}`)
+  for (const violation of violations.slice(0, 3)) console.log(story(violation, history))
   process.exitCode = 1
 }
 

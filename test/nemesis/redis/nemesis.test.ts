@@ -1,4 +1,5 @@
 import t from 'tap'
+import { story } from '../findings.js'
 import { loadLibrary } from '../library.js'
 import { errorsIn, mostErrors, PLANS } from './plans.js'
 import { runRedisNemesis } from './run.js'
@@ -18,6 +19,7 @@ for (const [name, plan] of Object.entries(PLANS)) {
     const errors = errorsIn(warnings)
     t.comment(JSON.stringify({ faults, cuts, restarts, events: history.length, warnings: warnings.length, errors }))
     t.equal(stuck, '', 'all became well by itself')
+    for (const violation of violations.slice(0, 3)) t.comment(story(violation, history))
     t.strictSame(violations.slice(0, 20), [], `no violation (${violations.length})`)
     t.equal(deaths, 0, 'no node died by itself')
     t.ok(errors <= mostErrors(plan), `no flood of errors (${errors})`)
