@@ -71,6 +71,8 @@ export interface LogStore {
    *   channel (the position is given if it is that very last one, `null` otherwise). Gaps in sequences are allowed.
    * - with `id`: it is a `duplicate` (with its position) if the id is still remembered with the same fingerprint, a
    *   `conflict` if remembered with another. The publisher is looked at first; a duplicate by id still moves the publisher's last sequence on.
+   * - after a conflict in this run, what is of the same `publisher` and no repeat by its sequence is a `conflict` too: the sequence of the refused one stays greater than the last one
+   *   stored, so that it is not taken for a repeat when it is sent again.
    * - otherwise it is `stored` at the head's next offset. Neither a duplicate nor a conflict stores anything.
    *
    * The log keeps `retention` until the next append says otherwise.
@@ -243,12 +245,17 @@ export interface SessionStore {
    * gets it.
    */
   acquire (session: string, ttl: number, from?: number): Promise<{ readonly generation: number } | null>
-  /** Lets the session live for `ttl` from now. `false`, and nothing changed: it is gone or a later generation owns it. */
+  /**
+   * Makes the session what it was, for an owner that finds it lost: with the generation it was given, where the session is gone or an earlier generation has it. Lets it live for `ttl`
+   * from now, and tells whoever watches it. `false`, and nothing changed: a later generation owns it.
+   */
+  restore (session: string, generation: number, ttl: number): Promise<boolean>
+  /** Lets the session live for `ttl` from now. `false`, and nothing changed: it is gone or another generation owns it. */
   touch (session: string, generation: number, ttl: number): Promise<boolean>
   /** Ends the session now, unless a later generation owns it. */
   remove (session: string, generation: number): Promise<void>
   /**
-   * Hears of each claim, on this node or another; those of a session in their order. A hint: fencing is the truth. `interrupted` is called where claims may have been missed, once those
+   * Hears of each claim, and of what is restored, on this node or another; those of a session in their order. A hint: fencing is the truth. `interrupted` is called where claims may have been missed, once those
    * that follow are heard again: who cares asks `find`. Returns the release.
    */
   watch (listener: (session: string, generation: number) => void, interrupted?: () => void): () => void

@@ -5,7 +5,7 @@ import type { Broker } from '../broker/broker.js'
 import { clientOf, sessionKeyOf } from '../broker/session-key.js'
 import type { Subscription } from '../broker/subscription.js'
 import { ANY_INBOX, INBOX } from '../core/channel-name.js'
-import { PushError, toPushError } from '../core/errors.js'
+import { PushError } from '../core/errors.js'
 import type { Code } from '../protocol/codes.js'
 import type { HelloFrame, ServerFrame } from '../protocol/frames.js'
 
@@ -36,7 +36,6 @@ export class Session {
   #number = 0
   #touchedAt: number
   #owner: Owner | null = null
-  #claiming = false // what is heard meanwhile may be its own claim
   /** The generation it had when it was looked for. */
   #found = 0
   /** The latest generation heard of. */
@@ -76,25 +75,15 @@ export class Session {
   /**
    * Takes it over from whichever connection had it when it was found, on behalf of `owner`, which is ended when another takes it over in turn. Rejects with
    * `PUSH_UNAVAILABLE` if another one has done so since: that one may be newer, and a claim that reaches the storage late must not take it from the client itself.
-   * Where nobody knows whether it was made again, an owner that had it before is ended, to come back.
    */
   async claim (owner: Owner): Promise<void> {
-    this.#claiming = true
-    try {
-      const taken = await this.#broker.storage.sessions.acquire(this.key, this.#life, this.#found).catch((error: unknown) => {
-        // What is heard of its own claim later looks like another's, and would send the client away for good.
-        if (this.generation > 0 && toPushError(error, 'PUSH_INTERNAL').code === 'PUSH_STORAGE_UNKNOWN') owner.end('PUSH_UNAVAILABLE')
-        throw error
-      })
-      if (taken === null) throw new PushError('PUSH_UNAVAILABLE', 'another connection took the session over meanwhile')
-      this.generation = taken.generation
-      this.#owner = owner
-      const unwanted = [...this.#unwanted ?? []]
-      this.#unwanted = null
-      await Promise.all(unwanted.map((channel) => this.forget(channel)))
-    } finally {
-      this.#claiming = false
-    }
+    const taken = await this.#broker.storage.sessions.acquire(this.key, this.#life, this.#found)
+    if (taken === null) throw new PushError('PUSH_UNAVAILABLE', 'another connection took the session over meanwhile')
+    this.generation = taken.generation
+    this.#owner = owner
+    const unwanted = [...this.#unwanted ?? []]
+    this.#unwanted = null
+    await Promise.all(unwanted.map((channel) => this.forget(channel)))
     this.#look()
   }
 
@@ -105,7 +94,7 @@ export class Session {
   }
 
   #look (): void {
-    if (!this.#claiming && this.generation > 0 && this.#heard > this.generation) this.#owner?.end('PUSH_SUPERSEDED')
+    if (this.generation > 0 && this.#heard > this.generation) this.#owner?.end('PUSH_SUPERSEDED')
   }
 
   // A session is touched every half of its time, so that it lives for the whole of it even if this node dies without a word.
@@ -125,13 +114,17 @@ export class Session {
     if (!await this.#broker.storage.sessions.touch(this.key, this.generation, this.#life)) await this.verify()
   }
 
-  /** It may have been taken over without a hint, or lost: then it is made again. Rejects with the storage's error. */
+  /**
+   * It may have been taken over without a hint; or lost, and then it is made what it was: an earlier connection of the client that does not know of its end may do the same, and must not
+   * send this one away by it. Rejects with the storage's error.
+   */
   async verify (): Promise<void> {
     if (this.generation === 0 || this.#owner === null) return
-    const found = await this.#broker.storage.sessions.find(this.key)
+    const { sessions } = this.#broker.storage
+    const found = await sessions.find(this.key)
     if (this.#owner === null) return // ended meanwhile
-    if (found === null) await this.claim(this.#owner)
-    else this.hear(found.generation)
+    if (found !== null) this.hear(found.generation)
+    if ((found?.generation ?? 0) < this.generation) await sessions.restore(this.key, this.generation, this.#life)
   }
 
   /** The connection ends: the session and its cursors live on from now. */

@@ -275,28 +275,27 @@ t.test('a session the storage lost is made again by who is connected', async (t)
   t.equal(peer.socket.ending, null)
 })
 
-t.test('who makes a lost session again without hearing of it comes back, and is not sent away by what it did itself', async (t) => {
+t.test('of two connections that find their session lost, the earlier one does not send the later one away', async (t) => {
   const clock = new ManualClock()
   const memory = memoryStorage({ clock })
-  let heard = true
-  const storage = overStorage(memory, {
-    sessions: (original) => ({
-      acquire: async (...args) => {
-        const acquired = await original.acquire(...args)
-        if (!heard) throw new PushError('PUSH_STORAGE_UNKNOWN')
-        return acquired
-      }
-    })
-  })
+  let deaf = true
+  const storage = overStorage(memory, { sessions: (original) => ({ watch: (listener) => original.watch((...claim) => { if (!deaf) listener(...claim) }) }) })
   const { own } = await openNode({ storage, clock, session: { ttl: '2m' }, limits: { silence: '1h' } })
   const session = secret()
-  const peer = await own({ session })
-  await memory.sessions.remove(sessionKeyOf(undefined, { session }), Infinity)
-  heard = false
-  await clock.advanceAsync(120_000)
-  t.equal(goodbyeOf(peer), 'PUSH_UNAVAILABLE')
-  heard = true
-  t.equal((await own({ session })).socket.ending, null)
+  const key = sessionKeyOf(undefined, { session })
+  const earlier = await own({ session })
+  await clock.advanceAsync(10_000)
+  const later = await own({ session })
+  t.equal(earlier.socket.ending, null, 'it does not know that it was taken over')
+  const { generation } = await memory.sessions.find(key) as { generation: number }
+  await memory.sessions.remove(key, Infinity)
+  deaf = false
+  await clock.advanceAsync(110_000) // the earlier one looks
+  t.equal(later.socket.ending, null)
+  await clock.advanceAsync(20_000) // the later one does
+  t.equal(goodbyeOf(earlier), 'PUSH_SUPERSEDED')
+  t.equal(later.socket.ending, null)
+  t.same(await memory.sessions.find(key), { generation })
 })
 
 t.test('sessions are verified after an interruption, however many others cannot be', async (t) => {

@@ -148,6 +148,7 @@ export class SharedStore {
           if (acquired !== null) this.#tap.claimed(session, acquired.generation, process.name)
           return acquired
         }),
+        restore: (session, generation, ttl) => call(() => this.#inner.sessions.restore(session, generation, ttl)),
         touch: (session, generation, ttl) => call(() => this.#inner.sessions.touch(session, generation, ttl)),
         remove: (session, generation) => call(() => this.#inner.sessions.remove(session, generation)),
         watch: (listener) => this.#watch(process, listener)

@@ -103,6 +103,13 @@ const ofRepeats: Array<[string, Break]> = [
     append: async (...run) => (await log.append(...run)).map((outcome) =>
       outcome.status === 'duplicate' ? { ...outcome, position: outcome.position ?? { epoch: 'e', offset: 1 } } : outcome)
   }))],
+  ['what follows a conflict is stored', withLog((log) => ({
+    append: async (channel, drafts, retention) => {
+      const outcomes = []
+      for (const draft of drafts) outcomes.push(...await log.append(channel, [draft], retention))
+      return outcomes
+    }
+  }))],
   ['a publisher is forgotten too soon', withDraft((draft) => draft.publisher ? { ...draft, publisher: { ...draft.publisher, ttl: draft.publisher.ttl / 2 } } : draft)],
   ['an id is forgotten too soon', withDraft((draft) => draft.id ? { ...draft, id: { ...draft.id, ttl: draft.id.ttl / 2 } } : draft)],
   ['a repeat by id leaves the publisher behind', withLog((log) => ({
@@ -295,6 +302,23 @@ const ofSessions: Array<[string, Break]> = [
     return { acquire: async (session, ttl, from) => known.has(session) && from === undefined ? null : (known.add(session), sessions.acquire(session, ttl, from)) }
   })],
   ['what is acquired does not expire', withSessions((sessions) => ({ acquire: (session, _, from) => sessions.acquire(session, FOREVER, from) }))],
+  ['restore gives a new generation', withSessions((sessions) => ({ restore: async (session, _, ttl) => (await sessions.claim(session, ttl)).generation > 0 }))],
+  ['a later generation is restored over', withSessions((sessions) => ({
+    restore: async (session, generation, ttl) => {
+      await sessions.remove(session, FOREVER * FOREVER)
+      return sessions.restore(session, generation, ttl)
+    }
+  }))],
+  ['what is restored is not told', withSessions((sessions) => {
+    let isDeaf = false
+    return {
+      restore: (session, generation, ttl) => {
+        isDeaf = true
+        return sessions.restore(session, generation, ttl).finally(() => { isDeaf = false })
+      },
+      watch: (listener) => sessions.watch((...claim) => { if (!isDeaf) listener(...claim) })
+    }
+  })],
   ['claims are told after the release', withSessions((sessions) => ({ watch: (listener) => { sessions.watch(listener); return () => {} } }))]
 ]
 

@@ -97,11 +97,12 @@ function through (gate: Gate, storage: StorageAdapter, isFenced: boolean): Stora
       }),
       feed: (feed) => ({ join: (channel, listener) => feed.join(channel, hears(listener, listener)), broadcast: late(feed).broadcast }),
       sessions: (sessions) => {
-        const { find, claim, acquire, touch, remove } = late(sessions)
+        const { find, claim, acquire, restore, touch, remove } = late(sessions)
         return {
           find,
           claim,
           acquire,
+          restore,
           remove,
           touch: isFenced ? touch : async () => true,
           watch: isFenced ? (listener) => sessions.watch((session, generation) => gate.run(() => listener(session, generation))) : () => () => {}

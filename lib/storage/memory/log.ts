@@ -50,8 +50,9 @@ export class MemoryLog implements LogStore {
     const log = this.#log(channel, now)
     const forgotten = log.forgotten
     log.keep(retention, now)
-    const stored: FeedRecord[] = []
-    const outcomes = drafts.map((draft) => appendOne(log, draft, now, stored))
+    const appending = new Appending(log, now)
+    const outcomes = drafts.map((draft) => appending.take(draft))
+    const { stored } = appending
     this.#forgotten += log.forgotten - forgotten
     const from = log.state().head - stored.length + 1
     return { outcomes, announce: () => { if (stored.length > 0) feed.announce(channel, { epoch: log.epoch, from, records: stored }) } }
@@ -89,16 +90,40 @@ export class MemoryLog implements LogStore {
   }
 }
 
-function appendOne (log: ChannelLog, draft: Draft, now: number, stored: FeedRecord[]): AppendOutcome {
-  const recognised = log.recognise(draft, now)
-  if (recognised?.status === 'conflict') return recognised
-  if (recognised !== null) {
-    log.refresh(draft, recognised.position, now)
+/** One append under way. */
+class Appending {
+  readonly stored: FeedRecord[] = []
+  readonly #log: ChannelLog
+  readonly #now: number
+  /** Publishers that had a conflict: what is new of them is one too. */
+  #stopped: Set<string> | null = null
+
+  constructor (log: ChannelLog, now: number) {
+    this.#log = log
+    this.#now = now
+  }
+
+  take (draft: Draft): AppendOutcome {
+    const recognised = this.#recognise(draft)
+    if (recognised === null) return this.#store(draft)
+    const { publisher } = draft
+    if (recognised.status === 'duplicate') this.#log.refresh(draft, recognised.position, this.#now)
+    else if (publisher !== undefined) (this.#stopped ??= new Set()).add(publisher.id)
     return recognised
   }
-  const slot = slotOf(draft.body, draft.qos, draft.ttl, now)
-  const offset = log.push(slot)
-  stored.push(slot)
-  log.remember(draft, offset, now)
-  return { status: 'stored', position: { epoch: log.epoch, offset } }
+
+  #recognise (draft: Draft): Recognised | null {
+    const { publisher } = draft
+    if (publisher === undefined || this.#stopped?.has(publisher.id) !== true) return this.#log.recognise(draft, this.#now)
+    return this.#log.recognise({ publisher }, this.#now) ?? { status: 'conflict' }
+  }
+
+  #store (draft: Draft): AppendOutcome {
+    const log = this.#log
+    const slot = slotOf(draft.body, draft.qos, draft.ttl, this.#now)
+    const offset = log.push(slot)
+    this.stored.push(slot)
+    log.remember(draft, offset, this.#now)
+    return { status: 'stored', position: { epoch: log.epoch, offset } }
+  }
 }

@@ -38,8 +38,7 @@ export class MemorySessions implements SessionStore {
   async claim (session: string, ttl: number): Promise<{ readonly generation: number }> {
     this.#lifecycle.assertOpen()
     const generation = ++this.#generation
-    this.#live(session, generation, ttl)
-    this.#teller.tell(this.#watchers, ({ listener }) => listener(session, generation))
+    this.#give(session, generation, ttl)
     return { generation }
   }
 
@@ -47,6 +46,15 @@ export class MemorySessions implements SessionStore {
     this.#lifecycle.assertOpen()
     const found = this.#sessions.get(session, this.#clock.now())
     return found === undefined || found.generation <= from ? this.claim(session, ttl) : null
+  }
+
+  async restore (session: string, generation: number, ttl: number): Promise<boolean> {
+    this.#lifecycle.assertOpen()
+    const found = this.#sessions.get(session, this.#clock.now())
+    if (found !== undefined && found.generation > generation) return false
+    this.#generation = Math.max(this.#generation, generation)
+    this.#give(session, generation, ttl)
+    return true
   }
 
   async touch (session: string, generation: number, ttl: number): Promise<boolean> {
@@ -76,6 +84,11 @@ export class MemorySessions implements SessionStore {
   clear (): void {
     this.#sessions.clear()
     this.#watchers.clear()
+  }
+
+  #give (session: string, generation: number, ttl: number): void {
+    this.#live(session, generation, ttl)
+    this.#teller.tell(this.#watchers, ({ listener }) => listener(session, generation))
   }
 
   #live (session: string, generation: number, ttl: number): void {

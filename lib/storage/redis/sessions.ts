@@ -1,6 +1,6 @@
 import type { SessionStore } from '../../../types/storage.js'
 import { Teller } from '../teller.js'
-import { ACQUIRE, CLAIM, FIND, REMOVE, TOUCH } from './lua/sessions.js'
+import { ACQUIRE, CLAIM, FIND, REMOVE, RESTORE, TOUCH } from './lua/sessions.js'
 import type { Keys } from './keys.js'
 import type { Operations } from './operations.js'
 
@@ -31,6 +31,10 @@ export class RedisSessions implements SessionStore {
   async acquire (session: string, ttl: number, from = 0): Promise<{ readonly generation: number } | null> {
     const generation = String(await this.#operations.write(ACQUIRE, this.#of(session, this.#keys.claims, session, Math.ceil(ttl), from)))
     return generation === '' ? null : { generation: Number(generation) }
+  }
+
+  async restore (session: string, generation: number, ttl: number): Promise<boolean> {
+    return await this.#operations.write(RESTORE, this.#of(session, this.#keys.claims, session, Math.ceil(ttl), generation)) === 1
   }
 
   async touch (session: string, generation: number, ttl: number): Promise<boolean> {

@@ -21,6 +21,7 @@ function operations ({ log, cursors, feed, sessions, presence }: StorageAdapter)
     ['sessions.find', () => sessions.find('s')],
     ['sessions.claim', () => sessions.claim('s', LONG)],
     ['sessions.acquire', () => sessions.acquire('a', LONG)],
+    ['sessions.restore', () => sessions.restore('r', 1, LONG)],
     ['sessions.touch', () => sessions.touch('s', 1, LONG)],
     ['sessions.remove', () => sessions.remove('s', 1)],
     ['presence.enter', () => presence.enter(ROOM, member('m', 1, 1), entering)],

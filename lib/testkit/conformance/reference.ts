@@ -23,9 +23,14 @@ export class ReferenceChannel {
   /** The outcomes as texts, as `outcomesAre` has them. */
   append (drafts: readonly Draft[], retention: Retention, now: number): string[] {
     this.#retention = retention
+    const stopped = new Set<string | undefined>()
     return drafts.map((draft) => {
-      const known = this.recognise(draft)
-      if (known === 'conflict') return known
+      const isStopped = draft.publisher !== undefined && stopped.has(draft.publisher.id)
+      const known = this.recognise(isStopped ? { publisher: draft.publisher } : draft)
+      if (known === 'conflict' || (isStopped && known === 'new')) {
+        stopped.add(draft.publisher?.id)
+        return 'conflict'
+      }
       if (known === 'new') this.#items.push({ offset: ++this.head, text: shown(draft.body) as string, at: now, ttl: draft.ttl ?? Infinity })
       const offset = known === 'new' ? this.head : Number(known.split(' ')[1])
       const { publisher, id } = draft

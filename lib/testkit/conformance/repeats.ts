@@ -146,6 +146,19 @@ function byBoth (kit: Kit): void {
     outcomesAre(await append(storage, ROOM, draft('c', by('p', 2))), ['stored 3'])
   })
 
+  kit.open('repeats: after a conflict nothing new of its publisher is stored in the same run', async (storage) => {
+    await append(storage, ROOM, draft('first', withId('i', 'f')), draft('a', by('p', 1)))
+    const taken = draft('?', { ...by('p', 2), ...withId('i', 'other') })
+    const known = draft('first', { ...by('p', 4), ...withId('i', 'f') })
+    const run = [taken, draft('c', by('p', 3)), draft('a', by('p', 1)), known, draft('e', { ...by('p', 5), ...withId('e', 'f') }), draft('x', by('q', 1)), draft('y', withId('y', 'f')), draft('z')]
+    outcomesAre(await append(storage, ROOM, ...run), ['conflict', 'conflict', 'duplicate 2', 'conflict', 'conflict', 'stored 3', 'stored 4', 'stored 5'])
+    outcomesAre(await append(storage, ROOM, taken), ['conflict']) // sent again it is no repeat
+    assert.equal((await storage.log.recognise(ROOM, taken))?.status, 'conflict')
+    assert.equal(await storage.log.recognise(ROOM, withId('e', 'f')), null, 'nor are their ids remembered')
+    outcomesAre(await append(storage, ROOM, draft('b', by('p', 2)), draft('c', by('p', 3))), ['stored 6', 'stored 7'])
+    assert.deepEqual(texts((await readAll(storage)).records), ['first', 'a', 'x', 'y', 'z', 'b', 'c'])
+  })
+
   kit.open('repeats: in a mixed run only what is new takes offsets', async (storage) => {
     await append(storage, ROOM, draft('a', by('p', 1)), draft('b', withId('i', 'f')))
     const run = [draft('c', by('p', 2)), draft('a', by('p', 1)), draft('?', withId('i', 'g')), draft('d'), draft('b', withId('i', 'f')), draft('e', by('q', 1))]

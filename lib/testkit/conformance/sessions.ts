@@ -7,6 +7,7 @@ const S = 'session-1'
 export function sessions (kit: Kit): void {
   owning(kit)
   acquiring(kit)
+  restoring(kit)
   living(kit)
 }
 
@@ -144,6 +145,58 @@ function acquiring (kit: Kit): void {
     const second = await sessions.claim(S, LONG)
     await kit.until(() => heard.length >= 2, 'both are heard')
     assert.deepEqual(heard, [`${S} ${first?.generation}`, `${S} ${second.generation}`])
+  })
+}
+
+function restoring (kit: Kit): void {
+  kit.open('sessions: restore makes what is lost, or of an earlier generation, what it was', async ({ sessions }) => {
+    const early = await sessions.claim(S, LONG)
+    const late = await sessions.claim(S, LONG)
+    await sessions.remove(S, late.generation)
+    assert.equal(await sessions.restore(S, early.generation, LONG), true, 'nobody has it')
+    assert.deepEqual(await sessions.find(S), early)
+    assert.equal(await sessions.restore(S, late.generation, LONG), true, 'an earlier one has it')
+    assert.deepEqual(await sessions.find(S), late)
+    assert.equal(await sessions.restore(S, late.generation, TTL), true, 'again')
+    assert.deepEqual(await sessions.find(S), late)
+    assert.equal(await sessions.touch(S, early.generation, LONG), false)
+    await kit.advance(HALF)
+    assert.deepEqual(await sessions.find(S), late)
+    await kit.advance(PAST)
+    assert.equal(await sessions.find(S), null, 'it lives for its ttl')
+  })
+
+  kit.open('sessions: restore of what a later generation has changes nothing', async ({ sessions }) => {
+    const early = await sessions.claim(S, LONG)
+    const late = await sessions.claim(S, TTL)
+    assert.equal(await sessions.restore(S, early.generation, LONG), false)
+    assert.deepEqual(await sessions.find(S), late)
+    await kit.advance(HALF)
+    await kit.advance(PAST)
+    assert.equal(await sessions.find(S), null, 'nor was it prolonged')
+  })
+
+  kit.open('sessions: whoever takes over what was restored is later', async ({ sessions }) => {
+    const { generation } = await sessions.claim(S, LONG)
+    await sessions.remove(S, generation)
+    const later = generation + 1_000_000_000 // of a server whose clock was ahead
+    assert.equal(await sessions.restore(S, later, LONG), true)
+    assert.equal(await sessions.acquire(S, LONG, generation), null)
+    assert.ok((await sessions.claim(S, LONG)).generation > later)
+  })
+
+  kit.open('sessions: whoever watches hears of what was restored, and not of what was not', async ({ sessions }) => {
+    const heard: string[] = []
+    const { generation } = await sessions.claim(S, LONG)
+    await sessions.remove(S, generation)
+    sessions.watch((session, generation) => { heard.push(`${session} ${generation}`) })
+    await sessions.restore(S, generation, LONG)
+    await sessions.restore(S, generation - 1, LONG)
+    const later = await sessions.claim(S, LONG)
+    const restored = `${S} ${generation}`
+    const claimed = `${S} ${later.generation}`
+    await kit.until(() => heard.includes(claimed), 'the claim is heard')
+    assert.deepEqual(heard.slice(heard.indexOf(restored)), [restored, claimed])
   })
 }
 

@@ -22,7 +22,7 @@ const ofRepeats = of('lua/log', [
 ])
 
 const ofAppends = of('lua/append', [
-  ['a conflict moves the publisher on', 'if publisher and status ~= 2 then', 'if publisher then', 'repeats: a duplicate by id moves the publisher on'],
+  ['a conflict moves the publisher on', 'if publisher and status == 2 then\n    stopped[publisher] = true\n  elseif publisher then', 'if publisher then', 'repeats: a duplicate by id moves the publisher on'],
   ['the id is looked at where the publisher knows better', '    if status == 0 then\n      status, offset = by_id(s', '    do\n      status, offset = by_id(s', 'repeats: the publisher is looked at before the id'],
   ['an id is not remembered anew', "redis.call('PEXPIRE', id, remembered, 'GT')", '', 'repeats: an id is remembered for its ttl at least'],
   ['an id runs out at once', "'NX', 'GET', 'PX', remembered), print)", "'NX', 'GET', 'PX', 1), print)", 'repeats: an id is remembered for its ttl at least'],
@@ -32,6 +32,7 @@ const ofAppends = of('lua/append', [
   ['who asks for an id leaves nothing for its late append', "if status == 0 and group and #(known or '') < GROUP_BYTES then", 'if false then', 'repeats: a fresh id whose append comes after'],
   ['of a run the wrong ones are left', 'string.sub(run, from, at - 1)', 'string.sub(run, 1, at - from)', 'repeats: a fresh id whose append comes after'],
   ['a group is remembered for as long as its latest id', "redis.call('PEXPIRE', group, remembered, 'GT')\n  end\nend", "redis.call('PEXPIRE', group, remembered)\n  end\nend", 'repeats: a fresh id is remembered for its ttl at least'],
+  ['what follows a conflict is stored', 'if status == 0 and stopped[publisher] then status = 2 end', '', 'repeats: after a conflict nothing new'],
   ['appends are not announced', 'announce(command, channel, s, from, parts)\n  return', 'return', 'feed: every append after joining'],
   ['appends are announced one too early', 'announce(command, channel, s, from, parts)', 'announce(command, channel, s, from - 1, parts)', 'feed: every append after joining'],
   ['repeats are announced', 'if known then run, new =', 'if known then parts[#parts + 1] = run run, new =', 'feed: a duplicate, a conflict and an empty run']
@@ -68,6 +69,9 @@ const ofSessions = of('lua/sessions', [
   ['a session made anew begins anew', 'return math.max(time[1] * 1000000 + time[2], (tonumber(last) or 0) + 1)', 'return (tonumber(last) or 0) + 1', 'sessions: one made anew after its end'],
   ['a session does not run out', "next_generation(redis.call('GET', session)))\n  redis.call('SET', session, generation, 'PX', int(ttl))", "next_generation(redis.call('GET', session)))\n  redis.call('SET', session, generation)", 'sessions: live for their ttl'],
   ['a session that is had is acquired', "if last and last > from then return '' end", '', 'sessions: acquire of what somebody has'],
+  ['a later generation is restored over', 'if last and last > generation then return 0 end', '', 'sessions: restore of what a later generation has'],
+  ['what was restored does not run out', "redis.call('SET', session, int(generation), 'PX', int(ttl))", "redis.call('SET', session, int(generation))", 'sessions: restore makes what is lost'],
+  ['what is restored is not told', "redis.call('PUBLISH', channel, int(generation) .. ' ' .. name)", '', 'sessions: whoever watches hears of what was restored'],
   ['an earlier generation touches', "if redis.call('GET', session) ~= generation then", "if not redis.call('GET', session) then", 'sessions: only the latest generation touches'],
   ['an earlier generation ends a session', 'if found and found <= generation then', 'if found then', 'sessions: remove ends it at once, unless'],
   ['claims are not told', "redis.call('GET', session)))\n  redis.call('SET', session, generation, 'PX', int(ttl))\n  redis.call('PUBLISH', channel, generation .. ' ' .. name)", "redis.call('GET', session)))\n  redis.call('SET', session, generation, 'PX', int(ttl))", 'sessions: whoever watches hears of each claim']

@@ -50,13 +50,15 @@ local function put_run (s, run, count, stamp, lasting)
   end
 end
 
--- What is known of one draft, which has a publisher or an id: 1 or 2, and its offset; or nil. A new one is remembered as the next record.
-local function recall (s, kind)
+-- What is known of one draft, which has a publisher or an id: 1 or 2, and its offset; or nil. A new one is remembered as the next record. After a conflict its publisher is one of those
+-- that are stopped: what is new of it is a conflict too.
+local function recall (s, kind, stopped)
   local status, offset = 0, 0
   local publisher, sequence, lives, last, at
   if kind ~= 'i' then
     publisher, sequence, lives = key(), number(), number()
     status, offset, last, at = by_publisher(s, publisher, sequence)
+    if status == 0 and stopped[publisher] then status = 2 end
   end
   if kind ~= 'p' then
     local id, print, remembered, name = key(), arg(), int(number()), arg()
@@ -72,7 +74,9 @@ local function recall (s, kind)
     if status == 1 and by_id(s, redis.call('GET', id), print) == 1 then redis.call('PEXPIRE', id, remembered, 'GT') end
   end
   if status == 0 then offset = s.head + 1 end
-  if publisher and status ~= 2 then
+  if publisher and status == 2 then
+    stopped[publisher] = true
+  elseif publisher then
     local longest = math.max(lives, redis.call('PTTL', publisher))
     local newest = (last and last >= sequence) and last or sequence
     local position = (last and last >= sequence) and at or offset
@@ -110,14 +114,14 @@ export const APPEND = script('append', 'grow', `
   local command, channel = arg(), arg()
   keep(s, number(), number(), number())
   local stamp, from = stamp(), s.head + 1
-  local reply, parts, nth = { s.epoch, from }, {}, 0
+  local reply, parts, nth, stopped = { s.epoch, from }, {}, 0, {}
   for _ = 1, number() do
     local count, run, ttl, kind = number(), arg(), number(), arg()
     local new, known = count, nil
     if kind == 'f' then
       known = fresh(s, key(), int(number()), arg())
     elseif kind ~= '-' then
-      known = recall(s, kind)
+      known = recall(s, kind, stopped)
     end
     if known then run, new = answer(reply, nth, run, count, known) end
     if new > 0 then

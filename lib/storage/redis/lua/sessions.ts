@@ -29,6 +29,15 @@ export const ACQUIRE = script('acquire', 'write', `
   redis.call('PUBLISH', channel, generation .. ' ' .. name)
   return generation`, NEXT)
 
+/** Makes a session what it was, and tells all nodes; not where a later generation has it. Keys: the session. Arguments: channel to tell on, name, ttl, generation. Reply: `1`, or `0`. */
+export const RESTORE = script('restore', 'write', `
+  local session, channel, name, ttl, generation = key(), arg(), arg(), number(), number()
+  local last = tonumber(redis.call('GET', session) or nil)
+  if last and last > generation then return 0 end
+  redis.call('SET', session, int(generation), 'PX', int(ttl))
+  redis.call('PUBLISH', channel, int(generation) .. ' ' .. name)
+  return 1`)
+
 /** Lets a session live on. Keys: the session. Arguments: generation, ttl. Reply: `1`, or `0` if it is another's. */
 export const TOUCH = script('touch', 'write', `
   local session, generation, ttl = key(), arg(), arg()
