@@ -21,7 +21,7 @@ const one = (rule: string, file: string, search: string, replace: string, ...cau
 /** Each rule that delivery depends on. */
 export const rules: readonly Rule[] = [
   // ---- 1. one idea
-  { ...one('1 another epoch: reset', 'core/position.js', 'if (epoch !== cursor.epoch)', 'if (false)', 'hole', 'silent-epoch', 'lost', 'wire-hole', 'not-live'), focus: { actions: { storeLost: 8 } } },
+  { ...one('1 another epoch: reset', 'core/position.js', 'if (epoch !== cursor.epoch)', 'if (false)', 'hole', 'silent-epoch', 'lost', 'wire-hole', 'not-live'), focus: { actions: { storeLost: 8 } }, from: 8 },
   { ...one('1 at or before the position: duplicate', 'core/position.js', "return 'duplicate'", "return 'deliver'", 'repeat', 'disorder', 'lost', 'wire-repeat'), from: 470 },
   one('1 the next one: deliver', 'core/position.js', "? 'deliver' : 'behind'", "? 'behind' : 'behind'", 'lost', 'not-live'),
   one('1 further ahead: behind', 'broker/cursor.js', 'else if (batch.to > this.#seen)', 'else if (false)', 'lost', 'not-live'),
@@ -39,7 +39,7 @@ export const rules: readonly Rule[] = [
   one('2 what is lost is said: another epoch', 'core/position.js', "return { position: { epoch, offset: first - 1 }, gap: unknown('epoch') }", 'return { position: { epoch, offset: first - 1 } }', 'lost', 'silent-epoch', 'wire-hole', 'acknowledged-not-handled', 'hole', 'cursor-leads', 'resumed-wrong'),
   { ...one('2 QoS 0 is not sent a second time from the log', 'broker/segments.js', '(qos > 0 || offset <= rewound)', 'true', 'repeat'), from: 75 },
   // ---- 7. storage
-  one('7 a late write of an old connection is fenced', 'storage/memory/cursors.js', 'stored.generation > commit.generation', 'false', 'not-fenced'),
+  { ...one('7 a late write of an old connection is fenced', 'storage/memory/cursors.js', 'stored.generation > commit.generation', 'false', 'not-fenced'), from: 7 },
   one('7 cursors move forward only', 'storage/memory/cursors.js', 'later(stored.position, position)', 'position', 'cursor-back'),
   { ...one('7 across epochs by (generation, number)', 'storage/memory/cursors.js', 'else if (isLater)', 'else', 'cursor-back'), focus: { actions: { storeLost: 6, takeOver: 8, cut: 20 }, storage: { latency: 600, late: 0.2 } } },
   // ---- 11. what breaks if built carelessly
@@ -47,7 +47,7 @@ export const rules: readonly Rule[] = [
   { ...one('11.1 repeats are recognised before authorisation', 'connection/publish-run.js', 'await this.#answerRepeat(publication, frame) ||', 'false ||', 'needless-unknown', 'refused-stored'), from: 65 },
   one('11.1 discard until restart', 'connection/publish-run.js', 'if (this.#discarding)', 'if (false)', 'publisher-order', 'acknowledged-not-stored', 'refused-stored', 'stored-twice'),
   one('11.1 go back N', 'client/publisher.js', 'this.#goBack(run);\n        const error', 'const error', 'never-settled', 'publisher-order'),
-  one('11.1 an unknown outcome is retried with the same numbers', 'client/publisher.js', 'if (!error.retryable) {', 'for (const each of run.items) each.key = null;\n        if (!error.retryable) {', 'stored-twice', 'publisher-order'),
+  { ...one('11.1 an unknown outcome is retried with the same numbers', 'client/publisher.js', 'if (!error.retryable) {', 'for (const each of run.items) each.key = null;\n        if (!error.retryable) {', 'stored-twice', 'publisher-order'), from: 12 },
   { ...one('11.1 a refusal after an earlier send is unknown', 'client/outbox.js', 'if (item.doubtful)', 'if (false)', 'refused-stored'), from: 70 },
   { ...one('11.1 a lost session makes a new identity', 'client/publisher.js', 'if (!frame.resumed)', 'if (false)', 'sent-anew'), from: 45 },
   { ...one('11.1 what was sent at QoS 2 under a lost session is unknown', 'client/publisher.js', 'if (item.qos === 2 && item.doubtful)', 'if (false)', 'sent-anew'), from: 45 },
@@ -65,6 +65,7 @@ export const rules: readonly Rule[] = [
   one('11.6 a feed is left only when nobody has it', 'broker/hub.js', 'if (--topic.users > 0)', 'if (--topic.users < 0)', 'lost', 'not-live'),
   {
     rule: '11.6 subscribe, then read',
+    from: 40,
     mutations: [
       { file: 'broker/subscribing.js', search: 'const topic = await context.hub.join(channel);', replace: 'const before = await context.hub.join(channel);\n    const state = await before.state();\n    context.hub.leave(before);\n    const topic = await context.hub.join(channel);' },
       { file: 'broker/subscribing.js', search: '        const state = await readState(topic, request, stored);\n', replace: '' }

@@ -36,7 +36,7 @@ export async function codeOf (work: Promise<unknown>): Promise<string> {
 
 /** An open storage. It is closed with the test. */
 export async function openStorage (t: Test, options: RedisStorageOptions, errors: Error[] = [], warnings: string[] = []): Promise<StorageAdapter> {
-  const storage = redisStorage({ timeout: 1000, ...options })
+  const storage = redisStorage({ timeout: 3000, ...options })
   t.teardown(() => storage.close())
   await storage.open({ onError: (error) => { errors.push(error) }, onWarning: (text) => { warnings.push(text) } })
   return storage
