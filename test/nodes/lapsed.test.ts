@@ -113,7 +113,7 @@ t.test('a node is cut off from Redis for longer than its lease: its clients stay
 })
 
 t.test('Redis is away for longer than leases run: when it is back nobody has left, on whichever node they are', { buffered: true }, async (t) => {
-  const fleet = await Fleet.start(t, 3, {}, '--appendonly', 'yes')
+  const fleet = await Fleet.start(t, 3, {}, '--appendonly', 'yes', '--appendfsync', 'always')
   const clients = Array.from({ length: 6 }, (_, i) => fleet.open(fleet.node(i % 3).url, { clientId: `client-${i}`, token: `user-${i}` }))
   const watched = clients.map((client) => watch(client, ROOM))
   await Promise.all(clients.map((client) => client.channel(ROOM).enter()))

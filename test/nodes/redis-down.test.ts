@@ -106,7 +106,7 @@ async function assertAllOnce (t: Test, { app }: Host, heard: readonly Heard[]): 
 }
 
 t.test('Redis is killed and comes back: connections stay, publishes fail fast or wait, and all goes on by itself', async (t) => {
-  const { redis, hosts: [one, other], clients, heard, watched } = await startWorld(t, '--appendonly', 'yes')
+  const { redis, hosts: [one, other], clients, heard, watched } = await startWorld(t, '--appendonly', 'yes', '--appendfsync', 'always')
   const [alice, bob] = clients
   const rooms = Array.from({ length: 50 }, (_, i) => hear(alice.client, `room/more-${i}`))
   await Promise.all(rooms.map(({ ready }) => ready))

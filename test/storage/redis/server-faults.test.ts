@@ -38,7 +38,7 @@ t.test('a replica that only reads: each operation is refused with a code and why
 })
 
 t.test('Redis loads a large file after a restart: operations are refused meanwhile, and all goes on by itself', async (t) => {
-  const world = await startWorld(t, '--appendonly', 'yes', '--key-load-delay', '50', '--loading-process-events-interval-bytes', '1024')
+  const world = await startWorld(t, '--appendonly', 'yes', '--appendfsync', 'always', '--key-load-delay', '50', '--loading-process-events-interval-bytes', '1024')
   const storage = await world.storage()
   const reader = await Reader.start(storage)
   const flow = new Flow(storage)
