@@ -60,8 +60,8 @@ export function check (history: readonly Event[], { durable = true }: CheckOptio
   checkPlaces(history, fates, durable, found)
   for (const [key, fate] of fates) {
     const { outcome, places, invoked } = fate
-    // What refused it may be lost by the time that it is sent again.
-    const isForgotten = !durable && fate.qos === 1 && fate.orphaned
+    // What refused it may be lost by the time that a process sends it again which did not keep that it was refused.
+    const isForgotten = !durable && fate.orphaned
     if (outcome === 'refused' && places.length > 0 && !isForgotten) found('refused-delivered', key)
     if (!mayHaveCopies(fate)) checkStoredOnce(key, fate, durable, found)
     if (outcome !== 'ok' && places.length === 0) continue
