@@ -3,7 +3,7 @@ import t from 'tap'
 
 /**
  * The folders whose tests need neither a port nor a process. They run in this one, file by file: the runner needs two seconds of CPU for each process before its first test.
- * `npx tap build/test/core/window.test.js` runs one alone. `.taprc` names all others.
+ * `npx tap build/test/core/window.test.js` runs one alone. `.taprc` leaves the same folders out.
  */
 const FOLDERS = ['broker', 'client', 'connection', 'core', 'protocol']
 
